@@ -1,0 +1,117 @@
+package result
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Def is a row of the metric table.
+type Def struct {
+	Name   string
+	Unit   string // s, count, ratio, bytes, /s, cores, B/conn
+	Better string // lower, higher, neither
+	Dist   bool   // a distribution: shown as NAME.p50, NAME.max, ...
+	Doc    string
+}
+
+// Stats are the suffixes of a distribution's figures. A percentile stands only on
+// enough samples: see MinSamples.
+var Stats = []string{"min", "p50", "p90", "p99", "p99.9", "max", "mean"}
+
+// Metrics is the one table of what a run can measure. To add a metric, add a row
+// here and record it where it happens.
+var Metrics = []Def{
+	{"handshake.connect", "s", "lower", true, "TCP connect of a client, from its intended time"},
+	{"handshake.upgrade", "s", "lower", true, "HTTP request to the 101, after the TCP connect"},
+	{"handshake.ok", "count", "higher", false, "handshakes answered 101"},
+	{"handshake.failed", "count", "lower", false, "handshakes with any other end"},
+
+	{"connections.open", "count", "neither", false, "clients connected after the connect step, as the clients count them"},
+	{"connections.open_node", "count", "neither", false, "the same, as the nodes count them"},
+	{"connections.open_proxy", "count", "neither", false, "the same, as the proxy counts them"},
+
+	{"balance.max_over_mean", "ratio", "lower", false, "fullest node's clients over the mean of all nodes"},
+	{"balance.min_over_mean", "ratio", "higher", false, "emptiest node's clients over the mean of all nodes"},
+
+	{"declared.idle_timeout", "s", "neither", false, "what the proxy's configuration grants an idle tunnel; absent when nothing limits it"},
+	{"declared.closed_after", "s", "neither", false, "when, by the configuration and the keepalive, a client should be closed; absent when it should survive the watch"},
+	{"declared.survived", "ratio", "neither", false, "share of clients that should survive the watch: 0 or 1"},
+	{"idle.closed_after", "s", "neither", true, "101 to the end of the connection, for clients closed while they idled"},
+	{"idle.silence", "s", "neither", true, "last byte in either direction to the end of the connection"},
+	{"idle.survived", "ratio", "neither", false, "share of the clients open at the start of the idling that were open at its end"},
+	{"idle.clients", "count", "neither", false, "clients open when the idling began"},
+
+	{"delivery.latency", "s", "lower", true, "intended publish time to receipt, per receiver"},
+	{"delivery.latency_same_node", "s", "lower", true, "the same, publisher and receiver on one node"},
+	{"delivery.latency_cross_node", "s", "lower", true, "the same, publisher and receiver on two nodes"},
+	{"delivery.backplane_tax", "s", "lower", false, "median cross-node minus median same-node delivery latency"},
+	{"delivery.reach", "ratio", "higher", false, "deliveries made over deliveries owed"},
+	{"delivery.sent", "count", "neither", false, "messages published"},
+	{"delivery.owed", "count", "neither", false, "deliveries owed: each message to each member connected when it was sent"},
+	{"delivery.received", "count", "neither", false, "deliveries made in time or late"},
+	{"delivery.lost", "count", "lower", false, "owed and not delivered"},
+	{"delivery.lost_unexplained", "count", "lower", false, "lost outside the window of every mark"},
+	{"delivery.duplicate", "count", "lower", false, "delivered again"},
+	{"delivery.reordered", "count", "lower", false, "delivered out of the publisher's order"},
+	{"delivery.late", "count", "lower", false, "delivered after the grace window"},
+
+	{"rate.asked", "/s", "neither", false, "arrival rate asked for"},
+	{"rate.achieved", "/s", "neither", false, "arrival rate done, first to last publish"},
+	{"rate.dropped", "count", "lower", false, "arrivals the generator never sent"},
+	{"schedule.lag", "s", "lower", true, "actual minus intended time of the generator's own actions"},
+
+	{"reload.old_processes", "count", "lower", false, "proxy processes of earlier configurations still alive at the end"},
+
+	{"usage.cpu_proxy", "cores", "lower", false, "CPU of the proxy, mean over the trial"},
+	{"usage.cpu_nodes", "cores", "lower", false, "CPU of all nodes, mean over the trial"},
+	{"usage.cpu_worker", "cores", "neither", false, "CPU of the load workers, mean over the trial"},
+	{"usage.rss_proxy", "bytes", "lower", false, "largest resident memory of the proxy"},
+	{"usage.rss_nodes", "bytes", "lower", false, "largest resident memory of all nodes together"},
+	{"usage.rss_worker", "bytes", "neither", false, "largest resident memory of the load workers"},
+}
+
+// Lookup finds the row of a metric name such as "delivery.lost" or, for a
+// distribution, "delivery.latency.p99".
+func Lookup(name string) (Def, error) {
+	for _, d := range Metrics {
+		if !d.Dist {
+			if d.Name == name {
+				return d, nil
+			}
+			continue
+		}
+		if stat, ok := strings.CutPrefix(name, d.Name+"."); ok && slices.Contains(Stats, stat) {
+			return d, nil
+		}
+		if d.Name == name {
+			return d, fmt.Errorf("%s is a distribution: say which figure, as in %s.p50 (one of %s)", name, name, strings.Join(Stats, ", "))
+		}
+	}
+	return Def{}, fmt.Errorf("unknown metric %q%s", name, DidYouMean(name, MetricNames()))
+}
+
+// MetricNames lists every name that Lookup accepts, in table order.
+func MetricNames() []string {
+	var names []string
+	for _, d := range Metrics {
+		if !d.Dist {
+			names = append(names, d.Name)
+			continue
+		}
+		for _, s := range Stats {
+			names = append(names, d.Name+"."+s)
+		}
+	}
+	return names
+}
+
+// Set records a figure under a name of the table. It panics on a name that is not
+// in the table, which is a mistake in this program.
+func Set(m map[string]Metric, name string, value float64, n int64) {
+	d, err := Lookup(name)
+	if err != nil {
+		panic("result: " + err.Error())
+	}
+	m[name] = Metric{Value: value, Unit: d.Unit, Better: d.Better, N: n}
+}
