@@ -1,0 +1,84 @@
+package scenario
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Plan is a scenario with its flags applied, every default filled in, its matrix
+// spelled out as cells, and its seed fixed. It is saved with the result, and is
+// all that the Runner reads.
+type Plan struct {
+	Scenario string      `json:"scenario"`
+	Summary  string      `json:"summary"`
+	Source   string      `json:"source"` // the scenario's text
+	File     string      `json:"file"`   // where it came from
+	Seed     uint64      `json:"seed"`
+	Trials   int         `json:"trials"`
+	Parallel int         `json:"parallel"` // cells that run at the same time, each on a testbed of its own
+	Cells    []CellPlan  `json:"cells"`
+	Checks   []CheckPlan `json:"checks"`
+}
+
+// CellPlan is one point of the matrix.
+type CellPlan struct {
+	ID      string            `json:"id"` // "haproxy:short-tunnel keepalive=client-ping 500ms"
+	Proxy   ProxyRef          `json:"proxy"`
+	Params  map[string]string `json:"params"` // what vary set
+	Testbed TestbedPlan       `json:"testbed"`
+	Steps   []Step            `json:"-"` // in JSON as {"connect": {...}}; see MarshalJSON
+}
+
+// ProxyRef names a proxy configuration as --proxy and proxies: do.
+type ProxyRef struct {
+	Driver  string `json:"driver"`            // "" for direct
+	Variant string `json:"variant,omitempty"` // shipped variant
+	File    string `json:"file,omitempty"`    // or a user's own file
+}
+
+// String is "direct", "haproxy:short-tunnel" or "haproxy:path/to/haproxy.cfg".
+func (p ProxyRef) String() string {
+	if p.Driver == "" {
+		return "direct"
+	}
+	if p.File != "" {
+		return p.Driver + ":" + p.File
+	}
+	return p.Driver + ":" + p.Variant
+}
+
+// TestbedPlan is what the testbed: block of a scenario asks for.
+type TestbedPlan struct {
+	Nodes     int           `json:"nodes"`
+	Bus       string        `json:"bus"`                  // redis or none
+	NodePing  time.Duration `json:"node_ping"`            // 0: the nodes send no pings
+	NodeArgs  []string      `json:"node_args,omitempty"`  // more options for wsrig chatnode
+	ProxyPort int           `json:"proxy_port,omitempty"` // fixed port of the proxy; 0 takes a free one
+}
+
+// CheckPlan is a promise that every cell it applies to must keep.
+type CheckPlan struct {
+	Expr string `json:"expr"`
+	Line int    `json:"line"`
+}
+
+// Step is one thing that a trial does. Each kind has a file step_<kind>.go and a
+// line in the steps table.
+type Step interface {
+	Kind() string // connect, idle, publish, wait, disconnect, fault
+	// Text describes the step for people and marks: "connect 200 clients at 200/s".
+	Text() string
+}
+
+// MarshalJSON writes the steps as they stand in a scenario file.
+func (c CellPlan) MarshalJSON() ([]byte, error) {
+	type plain CellPlan
+	steps := make([]map[string]Step, len(c.Steps))
+	for i, s := range c.Steps {
+		steps[i] = map[string]Step{s.Kind(): s}
+	}
+	return json.Marshal(struct {
+		plain
+		Steps []map[string]Step `json:"steps"`
+	}{plain(c), steps})
+}
