@@ -108,14 +108,14 @@ type Metric struct {
 
 // Interval is one second of a trial's traffic.
 type Interval struct {
-	Start      float64           `json:"start_s"`
-	Open       int               `json:"open"` // clients connected at its end
-	Intended   int64             `json:"intended"`
-	Sent       int64             `json:"sent"`
-	Dropped    int64             `json:"dropped"` // arrivals the generator never sent
-	Deliveries int64             `json:"deliveries"`
-	Latency    *Histogram        `json:"latency,omitempty"` // delivery latency in nanoseconds, by intended time
-	ByNode     map[string]int    `json:"by_node,omitempty"` // clients connected per node
+	Start      float64        `json:"start_s"`
+	Open       int            `json:"open"` // clients connected at its end
+	Intended   int64          `json:"intended"`
+	Sent       int64          `json:"sent"`
+	Dropped    int64          `json:"dropped"` // arrivals the generator never sent
+	Deliveries int64          `json:"deliveries"`
+	Latency    *Histogram     `json:"latency,omitempty"` // delivery latency in nanoseconds, by intended time
+	ByNode     map[string]int `json:"by_node,omitempty"` // clients connected per node
 }
 
 // CloseGroup is a set of clients whose connections ended alike.

@@ -1,0 +1,136 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"wsrig/internal/result"
+)
+
+// DefaultWidth is the width of text reports, in characters, where no terminal says
+// otherwise.
+const DefaultWidth = 140
+
+// Text writes run for people as plain text: the verdict with its reasons first,
+// then one table for each kind of measurement that has data. Lines keep to width
+// characters where the figures allow it; 0 stands for DefaultWidth.
+func Text(w io.Writer, run *result.Run, width int) error {
+	if width <= 0 {
+		width = DefaultWidth
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n", strings.ToUpper(run.Verdict.Status), printable(run.Scenario))
+	for _, reason := range run.Verdict.Reasons {
+		writeWrapped(&b, "  - "+printable(reason), "    ", width)
+	}
+	b.WriteString("\n")
+	for _, line := range setting(run) {
+		writeWrapped(&b, printable(line), "  ", width)
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return err
+	}
+	for _, t := range Tables(run) {
+		if _, err := io.WriteString(w, "\n"); err != nil {
+			return err
+		}
+		if err := t.writeText(w, width); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Markdown writes the same as Text in GitHub Flavored Markdown.
+func Markdown(w io.Writer, run *result.Run) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "## %s: %s\n\n", markdown(run.Scenario), strings.ToUpper(run.Verdict.Status))
+	for _, reason := range run.Verdict.Reasons {
+		fmt.Fprintf(&b, "- %s\n", markdown(reason))
+	}
+	if len(run.Verdict.Reasons) > 0 {
+		b.WriteString("\n")
+	}
+	for _, line := range setting(run) {
+		b.WriteString(markdown(line) + "\n")
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return err
+	}
+	for _, t := range Tables(run) {
+		if _, err := io.WriteString(w, "\n"); err != nil {
+			return err
+		}
+		if err := t.writeMarkdown(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setting says in two lines what was run and where.
+func setting(run *result.Run) []string {
+	env := run.Environment
+	what := fmt.Sprintf("%s, %s, %s.", plural(len(run.Cells), "cell", "cells"), trialCount(run), judged(run.Checks))
+	var where []string
+	if env.Runtime != "" {
+		where = append(where, env.Runtime+" runtime")
+	}
+	if env.Bus != "" {
+		where = append(where, env.Bus+" bus")
+	}
+	for _, name := range slices.Sorted(maps.Keys(env.Versions)) {
+		where = append(where, name+" "+env.Versions[name])
+	}
+	if env.Kernel != "" {
+		where = append(where, strings.TrimSpace(env.OS+" "+env.Kernel))
+	}
+	if env.Cores > 0 {
+		where = append(where, plural(env.Cores, "core", "cores"))
+	}
+	if env.Memory > 0 {
+		where = append(where, result.Format(float64(env.Memory), "bytes"))
+	}
+	if len(where) == 0 {
+		return []string{what}
+	}
+	return []string{what, "On: " + strings.Join(where, ", ") + "."}
+}
+
+func trialCount(run *result.Run) string {
+	lo, hi := 0, 0
+	for i, c := range run.Cells {
+		if i == 0 {
+			lo = len(c.Trials)
+		}
+		lo, hi = min(lo, len(c.Trials)), max(hi, len(c.Trials))
+	}
+	if lo == hi {
+		return plural(hi, "trial each", "trials each")
+	}
+	return fmt.Sprintf("%d to %d trials each", lo, hi)
+}
+
+func judged(checks []result.Check) string {
+	var ok, failed, open, nowhere int
+	for _, c := range checks {
+		switch {
+		case c.Got == appliesNowhere:
+			nowhere++
+		case c.OK == nil:
+			open++
+		case *c.OK:
+			ok++
+		default:
+			failed++
+		}
+	}
+	text := fmt.Sprintf("%s: %d hold, %d failed, %d could not be judged", plural(len(checks), "check", "checks"), ok, failed, open)
+	if nowhere > 0 {
+		text += fmt.Sprintf(", %d applied to no cell", nowhere)
+	}
+	return text
+}

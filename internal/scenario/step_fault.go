@@ -1,0 +1,196 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Fault hurts a unit of the testbed. Exactly one of its verbs is given; its value
+// is a unit: n1 and up, proxy, or redis.
+type Fault struct {
+	Kill     string   `json:"kill,omitempty" eg:"n1" doc:"unit to kill, all its processes at once, as a crash would (SIGKILL)"`
+	Stop     string   `json:"stop,omitempty" eg:"n1" doc:"unit to freeze (SIGSTOP), until a continue or for the time given"`
+	Continue string   `json:"continue,omitempty" eg:"n1" doc:"unit to thaw (SIGCONT)"`
+	Restart  string   `json:"restart,omitempty" eg:"redis" doc:"unit to end if it runs, and start again on the same ports"`
+	Reload   string   `json:"reload,omitempty" eg:"proxy" doc:"unit to load its configuration again: proxy"`
+	For      Duration `json:"for,omitzero" doc:"with stop: how long the freeze lasts; then the unit goes on by itself"`
+}
+
+// Verbs of a Fault.
+const (
+	Kill     = "kill"
+	Stop     = "stop"
+	Continue = "continue"
+	Restart  = "restart"
+	Reload   = "reload"
+)
+
+// unitState is what faults have done to a unit.
+type unitState string
+
+const (
+	running unitState = ""
+	stopped unitState = "stopped"
+	killed  unitState = "killed"
+)
+
+// verbs lists the verbs that are given, with their units.
+func (s *Fault) verbs() [][2]string {
+	var given [][2]string
+	for _, v := range [][2]string{{Kill, s.Kill}, {Stop, s.Stop}, {Continue, s.Continue}, {Restart, s.Restart}, {Reload, s.Reload}} {
+		if v[1] != "" {
+			given = append(given, v)
+		}
+	}
+	return given
+}
+
+// Action is the verb and the unit of the fault.
+func (s *Fault) Action() (verb, unit string) {
+	given := s.verbs()
+	if len(given) == 0 {
+		return "", ""
+	}
+	return given[0][0], given[0][1]
+}
+
+// Kind is "fault".
+func (s *Fault) Kind() string { return "fault" }
+
+// Text is "kill n1" or "stop n1 for 1s".
+func (s *Fault) Text() string {
+	verb, unit := s.Action()
+	text := verb + " " + unit
+	if s.For > 0 {
+		text += " for " + s.For.String()
+	}
+	return text
+}
+
+// Validate judges the step; see checkedStep.
+func (s *Fault) Validate(p *progress) {
+	given := s.verbs()
+	if len(given) != 1 {
+		var words []string
+		for _, v := range given {
+			words = append(words, v[0])
+		}
+		switch {
+		case len(words) == 0 && p.torn: // the verb may be what could not be read
+		case len(words) == 0:
+			p.fail("", "a fault needs one of kill, stop, continue, restart or reload; write {kill: n1}")
+		default:
+			p.fail("", "a fault has one verb, not %s; make a step of each", strings.Join(words, " and "))
+		}
+		p.unsure = true
+		return
+	}
+	verb, unit := given[0][0], given[0][1]
+	if s.For > 0 && verb != Stop {
+		p.fail("for", "for goes with stop, not with %s; leave it out", verb)
+	}
+	if !p.knownUnit(verb, unit) {
+		return
+	}
+	if verb == Reload && unit != "proxy" {
+		p.fail(verb, "%s cannot reload, only the proxy can; write reload: proxy, or restart: %s", unit, unit)
+		return
+	}
+	if unit == "proxy" && p.cell.Proxy.Driver == "" && p.proxies != "" {
+		p.fail(verb, "%s: proxy needs a proxy, and %s; remove direct or this step", verb, p.proxies)
+		return
+	}
+	p.moveUnit(verb, unit, s.For > 0)
+}
+
+// knownUnit tells whether the testbed of the cell has the unit.
+func (p *progress) knownUnit(verb, unit string) bool {
+	nodes := make([]string, p.cell.Testbed.Nodes)
+	for i := range nodes {
+		nodes[i] = fmt.Sprintf("n%d", i+1)
+		if unit == nodes[i] {
+			return true
+		}
+	}
+	switch {
+	case unit == "proxy":
+		return true
+	case unit == "redis" && p.cell.Testbed.Bus == "redis":
+		return true
+	case unit == "redis":
+		p.fail(verb, "%s: redis needs bus: redis, and the testbed has bus: %s; change the bus or remove this step", verb, p.cell.Testbed.Bus)
+	case isNodeName(unit):
+		p.fail(verb, "there is no node %s, the testbed has %s (n1 to n%d); raise nodes or name one of them", unit, counted(len(nodes), "node"), len(nodes))
+	default:
+		all := append(nodes, "proxy", "redis")
+		p.fail(verb, "unknown unit %q%s", unit, orOneOf(unit, all, fmt.Sprintf("use n1 to n%d, proxy or redis", len(nodes))))
+	}
+	return false
+}
+
+func isNodeName(s string) bool {
+	digits, ok := strings.CutPrefix(s, "n")
+	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
+}
+
+// moveUnit applies a fault to what is known of the unit, and reports one that
+// cannot do what it says.
+func (p *progress) moveUnit(verb, unit string, thaws bool) {
+	state := p.units[unit]
+	switch {
+	case p.unsure || verb == Restart:
+	case verb == Continue && state != stopped:
+		p.fail(verb, "%s is not stopped here, so there is nothing to continue; put a stop before it or remove it", unit)
+	case verb == Stop && state == stopped:
+		p.fail(verb, "%s is stopped already; continue it first", unit)
+	case verb == Reload && state == stopped:
+		p.fail(verb, "%s is stopped and cannot reload; continue it first", unit)
+	case verb != Continue && state == killed:
+		p.fail(verb, "%s is killed already; restart it first", unit)
+	}
+	switch {
+	case verb == Kill:
+		p.units[unit] = killed
+	case verb == Stop && !thaws:
+		p.units[unit] = stopped
+	case verb == Continue, verb == Restart:
+		p.units[unit] = running
+	}
+}
+
+// run does the step; see runStep.
+func (s *Fault) run(ctx context.Context, t *trial) (err error) {
+	bar := t.bar(s.Text())
+	defer func() { bar.End(err) }()
+	switch verb, unit := s.Action(); verb {
+	case Kill:
+		return t.tb.Kill(ctx, unit)
+	case Stop:
+		return s.freeze(ctx, t, unit)
+	case Continue:
+		return t.tb.Continue(ctx, unit)
+	case Restart:
+		return t.tb.Restart(ctx, unit)
+	case Reload:
+		return t.tb.Reload(ctx)
+	default:
+		return fmt.Errorf("unknown fault %q", verb)
+	}
+}
+
+// freeze stops a unit, for a while if the step says so.
+func (s *Fault) freeze(ctx context.Context, t *trial, unit string) error {
+	if err := t.tb.Freeze(ctx, unit); err != nil || s.For == 0 {
+		return err
+	}
+	over := time.NewTimer(time.Duration(s.For))
+	defer over.Stop()
+	select {
+	case <-over.C:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return t.tb.Continue(ctx, unit)
+}

@@ -1,0 +1,73 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"wsrig/internal/wire"
+	"wsrig/loadgen"
+)
+
+// Publish sends messages to the rooms and counts what arrives.
+type Publish struct {
+	Rate       Rate     `json:"rate" wsrig:"required" eg:"50/s" doc:"arrivals of messages, of all publishers together"`
+	For        Duration `json:"for" wsrig:"required" eg:"5s" doc:"how long to publish"`
+	Size       Size     `json:"size" doc:"bytes of a message's body, the stamp at its start included"`
+	Publishers Count    `json:"publishers" doc:"clients that publish, in turn; one per room if not given"`
+	Grace      Duration `json:"grace" doc:"how long after its intended time a delivery still counts as in time; what comes after it is late"`
+}
+
+func newPublish() *Publish { return &Publish{Size: 128, Grace: Duration(2 * time.Second)} }
+
+// Kind is "publish".
+func (s *Publish) Kind() string { return "publish" }
+
+// Text is "publish 50/s for 5s, 128 bytes each".
+func (s *Publish) Text() string {
+	return fmt.Sprintf("publish %s for %s, %s each", s.Rate, s.For, counted(int(s.Size), "byte"))
+}
+
+// Validate judges the step; see checkedStep. It fills in the publishers.
+func (s *Publish) Validate(p *progress) {
+	p.needClients("publish")
+	if int(s.Size) < wire.StampSize {
+		p.fail("size", "a body of %s cannot hold the stamp that measures it; use %d or more", counted(int(s.Size), "byte"), wire.StampSize)
+	}
+	if s.Publishers == 0 {
+		s.Publishers = Count(max(1, p.rooms))
+	} else if !p.unsure && p.clients > 0 && int(s.Publishers) > p.clients {
+		p.fail("publishers", "%d publishers are more than the %s that are open; use %d or fewer",
+			s.Publishers, counted(p.clients, "client"), p.clients)
+	}
+	if s.Rate > 0 && s.For > 0 && float64(s.Rate)*time.Duration(s.For).Seconds() < 1 {
+		p.fail("rate", "%s for %s publishes nothing; raise the rate or publish longer", s.Rate, s.For)
+	}
+	if t := p.cell.Testbed; t.Bus == "none" && t.Nodes > 1 {
+		p.fail("", "publish between %d nodes with bus: none cannot reach every receiver; use bus: redis or nodes: 1", t.Nodes)
+	}
+}
+
+// run does the step; see runStep.
+func (s *Publish) run(ctx context.Context, t *trial) error {
+	t.phases++
+	phase := uint32(t.seed)&^0xff | t.phases&0xff // unlike another trial's, should its messages stray
+	rates := len(t.workers)
+	share := split(int(s.Publishers), rates)
+	results, err := each[loadgen.PublishResult](ctx, t, loadgen.CommandPublish, t.bar(s.Text()), func(w int) any {
+		return loadgen.PublishSpec{
+			Phase: phase, Rate: float64(s.Rate) / float64(rates), For: time.Duration(s.For), Seed: t.seed + uint64(w),
+			Size: int(s.Size), Publishers: share[w], Grace: time.Duration(s.Grace),
+		}
+	})
+	if err != nil {
+		return err
+	}
+	await := loadgen.AwaitSpec{Grace: time.Duration(s.Grace)}
+	for _, r := range results {
+		await.Logs = append(await.Logs, r.Logs...)
+	}
+	t.publishes = append(t.publishes, results...)
+	_, err = each[loadgen.AwaitResult](ctx, t, loadgen.CommandAwait, t.bar("wait for the last deliveries"), func(int) any { return await })
+	return err
+}
