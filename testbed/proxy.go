@@ -23,6 +23,9 @@ type Proxy interface {
 	Load(variant string) (Source, error)
 	// Nodes tells how many nodes a user's own file speaks of, 0 for "any".
 	Nodes(src Source) (int, error)
+	// Ports lists the names of the ports that src needs: "ws" where clients
+	// connect, "admin" for statistics, and what else its hops need.
+	Ports(src Source) ([]string, error)
 	// Render puts the testbed's addresses into src. For a user's own file all
 	// else stays as it was, and Config.Diff shows what changed.
 	Render(src Source, in RenderInput) (Config, error)

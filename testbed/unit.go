@@ -72,6 +72,10 @@ type Runtime interface {
 	// other program can take them in between. want maps a port's name to a fixed
 	// port number, or to 0 for any free one.
 	Reserve(ctx context.Context, unit string, want map[string]int) (map[string]Port, error)
+	// Dir is the directory that unit will work in; it exists from now on.
+	Dir(unit string) (string, error)
+	// Lookup tells whether u's program is there; a *MissingBinaryError if not.
+	Lookup(u Unit) error
 	// Start starts u and waits until it is ready, dead, or ctx ends. On any
 	// error nothing of the unit is left running. The error of a unit that died
 	// is an *ExitError.

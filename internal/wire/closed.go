@@ -27,16 +27,15 @@ const (
 // Why a node's connection ended. Close codes are those of RFC 6455 section 7.4.1
 // and of the IANA registry that it opened.
 const (
-	CauseDrain           = "drain"            // node: close frame 1012, or 1001 if so configured
-	CauseSlowConsumer    = "slow consumer"    // node: close frame 1008
-	CausePongTimeout     = "pong timeout"     // node: close frame 1008
-	CauseMessageTooBig   = "message too big"  // node: close frame 1009
-	CauseProtocolError   = "protocol error"   // node: close frame 1002
-	CauseBinaryFrame     = "binary frame"     // node: close frame 1003
-	CauseNotUTF8         = "not UTF-8"        // node: close frame 1007
-	CauseWriteTimeout    = "write timeout"    // node: RST, as nothing more could be sent
-	CauseHandshakeFailed = "handshake failed" // node: FIN, the 101 could not be completed
-	CauseClosedByPeer    = "closed by peer"   // peer: any kind
+	CauseDrain         = "drain"           // node: close frame 1012, or 1001 if so configured
+	CauseSlowConsumer  = "slow consumer"   // node: close frame 1008
+	CausePongTimeout   = "pong timeout"    // node: close frame 1008
+	CauseMessageTooBig = "message too big" // node: close frame 1009
+	CauseProtocolError = "protocol error"  // node: close frame 1002
+	CauseBinaryFrame   = "binary frame"    // node: close frame 1003
+	CauseNotUTF8       = "not UTF-8"       // node: close frame 1007
+	CauseWriteTimeout  = "write timeout"   // node: RST, as nothing more could be sent
+	CauseClosedByPeer  = "closed by peer"  // peer: any kind
 )
 
 // Closed is the line that a node logs for every ended connection. It is how the

@@ -1,0 +1,69 @@
+# wsrig: what people and CI run. `make` alone is `make bench`.
+
+SCENARIO ?= idle-timeout
+PROXY    ?=
+TRIALS   ?=
+RUNTIME  ?= process
+ARGS     ?=
+
+GO ?= go
+# The race detector needs a C compiler.
+RACE := $(if $(shell command -v gcc || command -v clang),-race)
+
+.DEFAULT_GOAL := bench
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  SCENARIO=NAME|FILE   what to run (make bench): $(SCENARIO)"
+	@echo "  PROXY=A,B            instead of the scenario's proxies: direct, haproxy:VARIANT, nginx:VARIANT, or a file of your own"
+	@echo "  TRIALS=N             runs of each cell"
+	@echo "  ARGS=...             more flags of wsrig run"
+
+.PHONY: build
+build: ## build bin/wsrig, one static binary that plays every part
+	CGO_ENABLED=0 $(GO) build -o bin/wsrig ./cmd/wsrig
+
+.PHONY: deps
+deps: build ## install haproxy, nginx and redis-server if they are missing; their services stay off
+	bin/wsrig deps --install
+
+.PHONY: bench
+bench: build ## run a scenario (the default goal); installs what is missing
+	bin/wsrig run $(SCENARIO) --install --runtime $(RUNTIME) $(if $(PROXY),--proxy $(PROXY)) $(if $(TRIALS),--trials $(TRIALS)) $(ARGS)
+
+.PHONY: smoke
+smoke: ## run the smoke scenario: does every message arrive, through every proxy?
+	@$(MAKE) --no-print-directory bench SCENARIO=smoke
+
+.PHONY: test
+test: ## run every test, on the real proxies and Redis where they are installed
+	@$(if $(RACE),,echo "no C compiler: the tests run without the race detector")
+	$(GO) test $(RACE) -timeout 10m ./...
+
+.PHONY: fuzz
+fuzz: ## fuzz each decoder for a few seconds
+	@set -e; for t in $$(grep -rho --include='*_test.go' 'func Fuzz[A-Za-z]*' . | sed 's/func //' | sort -u); do \
+		pkg=$$(grep -rl --include='*_test.go' "func $$t(" . | head -n 1 | xargs dirname); \
+		echo "$$pkg $$t"; $(GO) test $$pkg -run '^$$' -fuzz "^$$t\$$" -fuzztime $(or $(FUZZTIME),5s) -fuzzminimizetime 1x; \
+	done
+
+.PHONY: fmt
+fmt: ## format the code
+	gofmt -w .
+
+.PHONY: lint
+lint: ## check formatting, vet, staticcheck, and that it builds for macOS
+	@test -z "$$(gofmt -l .)" || { echo "not formatted (run make fmt):"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	GOOS=darwin $(GO) build -o /dev/null ./cmd/wsrig
+
+.PHONY: golden
+golden: ## write the golden files and the generated scenario reference again
+	$(GO) test ./haproxy ./nginx ./internal/... -update
+
+.PHONY: clean
+clean: ## remove what was built; results stay
+	rm -rf bin

@@ -1,0 +1,273 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"wsrig/internal/result"
+	"wsrig/internal/scenario"
+	"wsrig/loadgen"
+)
+
+// loadgenOptions are the flags of wsrig loadgen.
+type loadgenOptions struct {
+	load              loadgen.Load
+	rate, connectRate string
+	keepalive         string
+	header            []string
+	noPong            bool
+	asJSON            bool
+	worker            bool
+	listen            string
+}
+
+func newLoadgenCommand() *cobra.Command {
+	var o loadgenOptions
+	cmd := &cobra.Command{
+		Use:   "loadgen --url URL",
+		Short: "Open WebSocket clients to any server and measure what they see",
+		Long: `Open clients to a server that relays text frames, publish at a rate that does not wait
+for answers, and print what each client got: handshakes, delivery latency from the
+intended time, and a ledger of what was lost, doubled or out of order.
+
+The URL may hold {client}, {name} and {room}, a client's number, name and room. --relay
+says who should get what a client publishes: the room (a chat), all, or self (an echo
+server). Exit code 1 when a message was lost or a handshake failed, 3 when the figures
+prove nothing.`,
+		Example: `  wsrig loadgen --url 'ws://127.0.0.1:8080/ws?room={room}&name={name}' --clients 500 --rooms 5 --rate 100/s --for 10s
+  wsrig loadgen --url wss://echo.example/ --relay self --clients 50 --rate 1000/s --for 30s --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.worker {
+				return serveWorker(cmd.Context(), o.listen, cmd.OutOrStdout())
+			}
+			return runLoad(cmd, o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.load.URL, "url", "", "`url` to connect to, ws:// or wss://")
+	f.StringVar(&o.load.Relay, "relay", loadgen.RelayRoom, "who gets what a client publishes: room, all or self")
+	f.IntVar(&o.load.Clients, "clients", 100, "clients to open")
+	f.StringVar(&o.connectRate, "connect-rate", "200/s", "`rate` of handshakes")
+	f.IntVar(&o.load.Rooms, "rooms", 1, "rooms that the clients are spread over")
+	f.StringVar(&o.rate, "rate", "50/s", "`rate` of messages, of all publishers together; 0 only idles")
+	f.DurationVar(&o.load.For, "for", 10*time.Second, "how long to publish or idle")
+	f.StringVar(&o.load.Arrival, "arrival", loadgen.ArrivalConstant, "arrivals: constant or poisson")
+	f.IntVar(&o.load.Size, "size", 128, "`bytes` of a message")
+	f.IntVar(&o.load.Publishers, "publishers", 0, "clients that publish (default one for each room)")
+	f.DurationVar(&o.load.Grace, "grace", 2*time.Second, "a delivery later than this is late")
+	f.StringVar(&o.keepalive, "keepalive", "none", "none, or \"client-ping 10s\"")
+	f.BoolVar(&o.noPong, "no-pong", false, "never answer pings")
+	f.DurationVar(&o.load.Timeout, "timeout", 10*time.Second, "longest handshake")
+	f.StringArrayVar(&o.header, "header", nil, "`\"Name: value\"` to send with the handshake; may be repeated")
+	f.StringSliceVar(&o.load.Subprotocol, "subprotocol", nil, "subprotocols to offer")
+	f.BoolVar(&o.load.Insecure, "insecure", false, "do not verify the server's certificate")
+	f.StringVar(&o.load.CAFile, "ca", "", "PEM `file` of certificate authorities to trust beside the system's")
+	f.Uint64Var(&o.load.Seed, "seed", 0, "seed of everything that is drawn (default a new one)")
+	f.BoolVar(&o.asJSON, "json", false, "print JSON on standard output")
+	f.BoolVar(&o.worker, "worker", false, "serve the control API instead, with the token in WSRIG_TOKEN")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:0", "`address` of the control API, with --worker")
+	return cmd
+}
+
+// serveWorker is what the runner starts.
+func serveWorker(ctx context.Context, listen string, out io.Writer) error {
+	w, err := loadgen.NewWorker(os.Getenv("WSRIG_TOKEN"), loadgen.NewPortable)
+	if err != nil {
+		return usageError{err}
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
+	if err != nil {
+		return fmt.Errorf("worker: %w; choose another address with --listen", err)
+	}
+	fmt.Fprintf(out, "{\"msg\":\"listening\",\"addr\":%q}\n", l.Addr())
+	return w.Serve(ctx, l)
+}
+
+// parse turns the flags' texts into a Load; every mistake at once.
+func (o *loadgenOptions) parse() (loadgen.Load, error) {
+	l := o.load
+	var errs []error
+	rate := func(flag, text string, into *float64) {
+		if text == "0" {
+			return
+		}
+		if !strings.Contains(text, "/") {
+			text += "/s" // --rate 100 reads like other generators'
+		}
+		var r scenario.Rate
+		if err := r.UnmarshalText([]byte(text)); err != nil {
+			errs = append(errs, fmt.Errorf("--%s: %w", flag, err))
+		}
+		*into = float64(r)
+	}
+	rate("rate", o.rate, &l.Rate)
+	rate("connect-rate", o.connectRate, &l.ConnectRate)
+	var k scenario.Keepalive
+	switch err := k.UnmarshalText([]byte(o.keepalive)); {
+	case err != nil:
+		errs = append(errs, fmt.Errorf("--keepalive: %w", err))
+	case k.By == scenario.NodePing:
+		errs = append(errs, errors.New("--keepalive: pings of the server are the server's matter; use none or client-ping INTERVAL"))
+	}
+	l.Keepalive = loadgen.Keepalive{Kind: k.By, Every: k.Every}
+	l.NoPong = o.noPong
+	l.Header = map[string][]string{}
+	for _, h := range o.header {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok {
+			errs = append(errs, fmt.Errorf("--header %q: write it as \"Name: value\"", h))
+			continue
+		}
+		l.Header[strings.TrimSpace(name)] = append(l.Header[strings.TrimSpace(name)], strings.TrimSpace(value))
+	}
+	if l.Seed == 0 {
+		l.Seed = rand.Uint64()>>11 | 1
+	}
+	if err := errors.Join(append(errs, l.Validate())...); err != nil {
+		return l, usageError{err}
+	}
+	return l, nil
+}
+
+func runLoad(cmd *cobra.Command, o loadgenOptions) error {
+	l, err := o.parse()
+	if err != nil {
+		return err
+	}
+	show := newProgress(cmd.ErrOrStderr(), 1)
+	bars := &stepBars{show: show, label: "loadgen"}
+	s, err := l.Run(cmd.Context(), loadgen.NewPortable(), bars.set)
+	bars.end()
+	show.Close()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errTestbed, err)
+	}
+	status, reasons := judgeLoad(s)
+	if o.asJSON {
+		err = printLoadJSON(cmd.OutOrStdout(), s, l, status, reasons)
+	} else {
+		err = printLoad(cmd.OutOrStdout(), s, l, status, reasons)
+	}
+	if err != nil {
+		return err
+	}
+	switch status {
+	case result.Fail:
+		return exitCode(exitFail)
+	case result.Inconclusive:
+		return exitCode(exitInconclusive)
+	}
+	return nil
+}
+
+// stepBars shows one bar after the other.
+type stepBars struct {
+	show  progress
+	label string
+	step  string
+	bar   scenario.ProgressBar
+}
+
+func (b *stepBars) set(step string, p loadgen.Progress) {
+	if step != b.step {
+		b.end()
+		b.step, b.bar = step, b.show.Step(b.label, 1, step)
+	}
+	b.bar.Set(p)
+}
+
+func (b *stepBars) end() {
+	if b.bar != nil {
+		b.bar.End(nil)
+	}
+	b.bar = nil
+}
+
+// judgeLoad tells what the figures are worth.
+func judgeLoad(s *loadgen.Summary) (status string, reasons []string) {
+	failed := s.Metrics["handshake.failed"].Value
+	if failed > 0 {
+		reasons = append(reasons, fmt.Sprintf("%.0f handshakes failed", failed))
+	}
+	if lost := s.Metrics["delivery.lost"].Value; lost > 0 {
+		reasons = append(reasons, fmt.Sprintf("%.0f of %.0f deliveries were lost", lost, s.Metrics["delivery.owed"].Value))
+		if s.Foreign == 0 && s.Metrics["delivery.received"].Value <= s.Metrics["delivery.sent"].Value {
+			reasons = append(reasons, "no message reached more than one client: for an echo server use --relay self")
+		}
+	}
+	switch {
+	case s.Metrics["handshake.ok"].Value == 0:
+		return result.Inconclusive, append(reasons, "no client was connected")
+	case len(reasons) > 0:
+		return result.Fail, reasons
+	case len(s.Saturation) > 0:
+		return result.Inconclusive, s.Saturation
+	}
+	return result.Pass, []string{}
+}
+
+// loadReport is what --json prints.
+type loadReport struct {
+	URL        string                   `json:"url"`
+	Seed       uint64                   `json:"seed"`
+	Duration   float64                  `json:"duration_s"`
+	Handshakes map[string]int           `json:"handshakes"`
+	Metrics    map[string]result.Metric `json:"metrics"`
+	Foreign    int64                    `json:"foreign_frames"`
+	Saturation []string                 `json:"saturation"`
+	Verdict    result.Verdict           `json:"verdict"`
+}
+
+func printLoadJSON(w io.Writer, s *loadgen.Summary, l loadgen.Load, status string, reasons []string) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(loadReport{
+		URL: l.URL, Seed: l.Seed, Duration: s.Duration, Handshakes: s.Handshakes, Metrics: s.Metrics,
+		Foreign: s.Foreign, Saturation: append([]string{}, s.Saturation...), Verdict: result.Verdict{Status: status, Reasons: reasons},
+	})
+}
+
+// printLoad prints the table for people: a line a metric that has data.
+func printLoad(out io.Writer, s *loadgen.Summary, l loadgen.Load, status string, reasons []string) error {
+	fmt.Fprintf(out, "%s: %s\n", strings.ToUpper(status), l.URL)
+	for _, r := range reasons {
+		fmt.Fprintf(out, "  %s\n", r)
+	}
+	fmt.Fprintln(out)
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	for _, d := range result.Metrics {
+		if !d.Dist {
+			if m, ok := s.Metrics[d.Name]; ok {
+				fmt.Fprintf(w, "%s\t%s\n", d.Name, result.Format(m.Value, m.Unit))
+			}
+			continue
+		}
+		var figures []string
+		for _, stat := range result.Stats {
+			if m, ok := s.Metrics[d.Name+"."+stat]; ok {
+				figures = append(figures, stat+" "+result.Format(m.Value, m.Unit))
+			}
+		}
+		if len(figures) > 0 {
+			fmt.Fprintf(w, "%s\t%s\t(n=%d)\n", d.Name, strings.Join(figures, "  "), s.Metrics[d.Name+".max"].N)
+		}
+	}
+	for _, outcome := range slices.Sorted(maps.Keys(s.Handshakes)) {
+		fmt.Fprintf(w, "handshakes: %s\t%d\n", outcome, s.Handshakes[outcome])
+	}
+	return w.Flush()
+}

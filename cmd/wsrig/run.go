@@ -1,0 +1,266 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"wsrig/internal/report"
+	"wsrig/internal/result"
+	"wsrig/internal/scenario"
+	"wsrig/scenarios"
+	"wsrig/testbed"
+)
+
+// runOptions are the flags of wsrig run.
+type runOptions struct {
+	scenario.Options
+	set     []string
+	out     string
+	asJSON  bool
+	install bool
+	runtime string
+}
+
+func newRunCommand() *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run SCENARIO",
+		Short: "Run a scenario, shipped or from a file, and judge it",
+		Long: `Run a scenario: start Redis, chat nodes, each proxy in turn and load generators, do the
+scenario's steps, measure, judge the checks, and write results/SCENARIO/TIME-ID/.
+
+SCENARIO is a shipped one (see wsrig list) or a file, with a / in it or ending in .yaml.
+A --proxy is direct, DRIVER:VARIANT, or a configuration file of your own; its addresses
+are replaced by the testbed's, the rest stays as it is.`,
+		Example: `  wsrig run idle-timeout
+  wsrig run idle-timeout --proxy direct --proxy /etc/haproxy/haproxy.cfg --set idle=30s
+  wsrig run smoke --proxy direct        # needs nothing installed`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Set = make(map[string]string, len(o.set))
+			for _, kv := range o.set {
+				k, v, ok := strings.Cut(kv, "=")
+				if !ok {
+					return usageError{fmt.Errorf("--set %s: write it as KNOB=VALUE", kv)}
+				}
+				o.Set[k] = v
+			}
+			if o.runtime != "process" {
+				return usageError{fmt.Errorf("--runtime %s: this build runs local processes only; use --runtime process", o.runtime)}
+			}
+			return runScenario(cmd, args[0], o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&o.Proxies, "proxy", nil, "`proxy` to run instead of the scenario's; may be repeated")
+	f.IntVar(&o.Trials, "trials", 0, "runs of each cell (default the scenario's)")
+	f.IntVar(&o.Parallel, "parallel", 0, "cells to run at the same time (default the scenario's)")
+	f.Uint64Var(&o.Seed, "seed", 0, "seed of everything that is drawn (default a new one)")
+	f.StringSliceVar(&o.set, "set", nil, "`KNOB=VALUE` to set instead of the scenario's, as clients=500")
+	f.StringVar(&o.out, "out", "results", "`directory` for results")
+	f.BoolVar(&o.asJSON, "json", false, "print the run as JSON, without raw histograms, and everything else on standard error")
+	f.BoolVar(&o.install, "install", false, "install missing programs with apt-get, as root or through sudo")
+	f.StringVar(&o.runtime, "runtime", "process", "where the units run")
+	return cmd
+}
+
+// loadPlan reads a scenario by name or path.
+func loadPlan(name string, o scenario.Options) (*scenario.Plan, error) {
+	if strings.ContainsRune(name, '/') || strings.HasSuffix(name, scenarios.Extension) {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("scenario: %w", err)}
+		}
+		return scenario.Load(name, text, o)
+	}
+	text, err := scenarios.Read(name)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return scenario.Load(name+scenarios.Extension, text, o)
+}
+
+func runScenario(cmd *cobra.Command, name string, o runOptions) error {
+	ctx := cmd.Context()
+	o.Catalog = catalog{}
+	plan, err := loadPlan(name, o.Options)
+	if err != nil {
+		return err
+	}
+	bus, err := provide(ctx, plan, o.install, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	dir, err := newResultDir(o.out, plan.Scenario)
+	if err != nil {
+		return err
+	}
+	show := newProgress(cmd.ErrOrStderr(), plan.Trials)
+	runner := scenario.Runner{
+		Proxies:    proxies,
+		NewRuntime: func(logDir string) (testbed.Runtime, error) { return testbed.NewProcessRuntime("", logDir) },
+		Bus:        bus, Dir: dir, Progress: show,
+	}
+	started := time.Now().UTC()
+	run, runErr := runner.Run(ctx, plan)
+	show.Close()
+
+	run.Environment = environment(context.WithoutCancel(ctx), drivers(plan), busOf(plan, bus))
+	run.Environment.RunID = filepath.Base(dir)
+	run.Environment.Started, run.Environment.Ended = started, time.Now().UTC()
+	run.Environment.Command = command(plan, name, o)
+	if err := judge(run, plan, runErr); err != nil {
+		return err
+	}
+	if err := save(run, dir); err != nil {
+		return errors.Join(runErr, err)
+	}
+	if runErr != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "results so far: %s\n", dir)
+		var config *testbed.ConfigError
+		if errors.As(runErr, &config) || ctx.Err() != nil {
+			return runErr
+		}
+		return fmt.Errorf("%w: %w", errTestbed, runErr)
+	}
+	return printRun(cmd, run, dir, o.asJSON)
+}
+
+// provide sees to the programs that a plan needs. It returns the bus that stands in
+// for Redis where there is none.
+func provide(ctx context.Context, plan *scenario.Plan, install bool, out io.Writer) (bus string, err error) {
+	var needs []testbed.Need
+	for _, d := range drivers(plan) {
+		needs = append(needs, need(d))
+	}
+	redis := slices.ContainsFunc(plan.Cells, func(c scenario.CellPlan) bool { return c.Testbed.Bus == testbed.BusRedis })
+	if redis && install {
+		needs = append(needs, testbed.RedisNeed)
+	}
+	if missing := testbed.Missing(needs); len(missing) > 0 {
+		if !install {
+			return "", fmt.Errorf("%w: missing: %s; install with: %s, or run: wsrig deps --install",
+				errTestbed, binaries(missing), testbed.Command(missing, true))
+		}
+		if err := installMissing(ctx, missing, out); err != nil {
+			return "", err
+		}
+	}
+	if redis && len(testbed.Missing([]testbed.Need{testbed.RedisNeed})) > 0 {
+		fmt.Fprintln(out, "redis-server is not installed: an in-memory stand-in (miniredis) is the bus; never compare such a run with one on Redis")
+		return testbed.BusMiniredis, nil
+	}
+	return "", nil
+}
+
+// drivers lists the proxies that a plan runs.
+func drivers(plan *scenario.Plan) []string {
+	var names []string
+	for _, c := range plan.Cells {
+		if d := c.Proxy.Driver; d != "" && !slices.Contains(names, d) {
+			names = append(names, d)
+		}
+	}
+	return names
+}
+
+func busOf(plan *scenario.Plan, standIn string) string {
+	for _, c := range plan.Cells {
+		if c.Testbed.Bus == testbed.BusRedis {
+			if standIn != "" {
+				return standIn
+			}
+			return testbed.BusRedis
+		}
+	}
+	return testbed.BusNone
+}
+
+// command is the command line that repeats the run, seed included.
+func command(plan *scenario.Plan, name string, o runOptions) []string {
+	args := []string{"wsrig", "run", name, "--seed", fmt.Sprint(plan.Seed)}
+	for _, p := range o.Proxies {
+		args = append(args, "--proxy", p)
+	}
+	if o.Trials > 0 {
+		args = append(args, "--trials", fmt.Sprint(o.Trials))
+	}
+	if o.Parallel > 0 {
+		args = append(args, "--parallel", fmt.Sprint(o.Parallel))
+	}
+	for _, s := range o.set {
+		args = append(args, "--set", s)
+	}
+	return args
+}
+
+// newResultDir makes OUT/SCENARIO/UTC-ID and returns it.
+func newResultDir(out, scenarioName string) (string, error) {
+	var id [3]byte
+	rand.Read(id[:]) // never fails since Go 1.24
+	dir := filepath.Join(out, scenarioName, time.Now().UTC().Format("20060102T150405Z")+"-"+hex.EncodeToString(id[:]))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", usageError{fmt.Errorf("result directory: %w; choose another with --out", err)}
+	}
+	return dir, nil
+}
+
+// judge fills in checks and verdict.
+func judge(run *result.Run, plan *scenario.Plan, runErr error) error {
+	exprs := make([]string, len(plan.Checks))
+	for i, c := range plan.Checks {
+		exprs[i] = c.Expr
+	}
+	if err := report.Check(run, exprs); err != nil {
+		return err
+	}
+	run.Verdict = report.Verdict(run)
+	if runErr != nil {
+		run.Verdict = result.Verdict{Status: result.Error, Reasons: strings.Split(runErr.Error(), "\n")}
+	}
+	return nil
+}
+
+// save writes run.json, plan.json, the reports and plots, and moves the link.
+func save(run *result.Run, dir string) error {
+	if err := result.Write(dir, run); err != nil {
+		return err
+	}
+	var plan bytes.Buffer
+	if err := json.Indent(&plan, run.Plan, "", "  "); err != nil {
+		return fmt.Errorf("save the plan: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "plan.json"), append(plan.Bytes(), '\n'), 0o644); err != nil {
+		return fmt.Errorf("save the plan: %w", err)
+	}
+	if err := report.WriteAll(run, dir); err != nil {
+		return err
+	}
+	return linkLatest(dir)
+}
+
+// linkLatest makes SCENARIO/latest point to dir, in one step.
+func linkLatest(dir string) error {
+	parent, name := filepath.Split(dir)
+	temp := filepath.Join(parent, "."+name+".link")
+	if err := os.Symlink(name, temp); err != nil {
+		return fmt.Errorf("link to the latest result: %w", err)
+	}
+	if err := os.Rename(temp, filepath.Join(parent, "latest")); err != nil {
+		return errors.Join(fmt.Errorf("link to the latest result: %w", err), os.Remove(temp))
+	}
+	return nil
+}

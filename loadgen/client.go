@@ -1,0 +1,123 @@
+package loadgen
+
+import (
+	"strconv"
+	"sync/atomic"
+
+	"wsrig/internal/wire"
+)
+
+// client is one WebSocket client of a fleet. Its reader alone writes the ledger
+// part; what other goroutines look at is atomic.
+type client struct {
+	fleet *fleetState
+	id    uint32
+	room  int
+	opts  *ConnectSpec
+
+	conn      Conn
+	node      uint8
+	localPort int
+	openedAt  int64 // wire time of the 101; 0 before
+
+	heard, said atomic.Int64 // wire time of the last byte in and out
+	ended       atomic.Bool
+	end         End // valid once ended
+
+	receipts receipts
+}
+
+func clientName(id uint32) string { return "c" + strconv.FormatUint(uint64(id), 10) }
+
+// openNow tells whether the client is connected. It is called after its handshake.
+func (c *client) openNow() bool { return c.openedAt != 0 && !c.ended.Load() }
+
+// Open implements Handler.
+func (c *client) Open(conn Conn, hs Handshake) {
+	c.conn = conn
+	c.localPort = hs.LocalPort
+	c.node = c.fleet.nodes.index(hs.Header.Get("X-Chat-Node"))
+	c.openedAt = hs.At
+	c.heard.Store(hs.At)
+	c.said.Store(hs.At)
+	c.fleet.openCount.Add(1)
+	c.fleet.opens.change(c.node, 1)
+}
+
+// Heard implements Handler.
+func (c *client) Heard(at int64) { c.heard.Store(at) }
+
+// Said implements Handler.
+func (c *client) Said(at int64) { c.said.Store(at) }
+
+// Text implements Handler: the record path.
+func (c *client) Text(payload []byte, at int64) {
+	s, ok := wire.FindStamp(payload)
+	if !ok {
+		c.fleet.foreign.Add(1)
+		return
+	}
+	grace, ours := c.fleet.phaseGrace(s.Run)
+	if !ours {
+		c.fleet.foreign.Add(1)
+		return
+	}
+	if c.receipts == nil {
+		c.receipts = make(receipts)
+	}
+	how := c.receipts.observe(pubKey{s.Run, s.Publisher}, s.Seq)
+	if how != duplicate {
+		c.fleet.rec.delivery(s.Node, c.node, s.Intended, at)
+	}
+	late := how != duplicate && at-s.Intended > grace
+	if how != inOrder || late {
+		c.fleet.rec.anomaly(how, late, s.Intended)
+	}
+}
+
+// End implements Handler.
+func (c *client) End(e End) {
+	c.end = e
+	c.ended.Store(true)
+	c.fleet.openCount.Add(-1)
+	c.fleet.opens.change(c.node, -1)
+	c.fleet.signalEnd()
+}
+
+// Close is the end of one client's connection as the control API and closes.ndjson
+// carry it. Times are seconds since the 101.
+type Close struct {
+	Client       string  `json:"client"`
+	Node         string  `json:"node"`
+	Room         string  `json:"room"`
+	LocalPort    int     `json:"local_port"`
+	OpenedAt     int64   `json:"opened_at"` // wire time of the 101
+	EndedAt      int64   `json:"ended_at"`  // wire time
+	After        float64 `json:"after_s"`
+	Kind         string  `json:"kind"` // see the End kinds; "open" if it outlived the trial
+	Code         int     `json:"code,omitempty"`
+	Text         string  `json:"text,omitempty"`
+	ByClient     bool    `json:"by_client,omitempty"`
+	ReadSilence  float64 `json:"read_silence_s"`  // last byte from the server to the end
+	WriteSilence float64 `json:"write_silence_s"` // last byte to the server to the end
+	By           string  `json:"by,omitempty"`    // filled in by the runner: client, node, proxy, network, unknown
+	Cause        string  `json:"cause,omitempty"` // filled in by the runner
+	Flags        string  `json:"flags,omitempty"` // proxy's termination state, filled in by the runner
+	NodeCause    string  `json:"node_cause,omitempty"`
+}
+
+func (c *client) close() Close {
+	cl := Close{
+		Client: clientName(c.id), Node: c.fleet.nodes.name(int(c.node)), Room: roomName(c.room),
+		LocalPort: c.localPort, OpenedAt: c.openedAt, EndedAt: c.end.At,
+		Kind: c.end.Kind, Code: c.end.Code, Text: c.end.Text, ByClient: c.end.Asked,
+	}
+	cl.After = seconds(c.end.At - c.openedAt)
+	cl.ReadSilence = seconds(c.end.At - c.heard.Load())
+	cl.WriteSilence = seconds(c.end.At - c.said.Load())
+	return cl
+}
+
+func seconds(ns int64) float64 { return float64(ns) / 1e9 }
+
+func roomName(room int) string { return "r" + strconv.Itoa(room) }

@@ -1,0 +1,277 @@
+package loadgen
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"wsrig/internal/wire"
+)
+
+// Fleet owns the clients of one process for one trial. Its methods are the
+// commands of the control API; they are called one after the other.
+type Fleet struct {
+	fleetState
+	engine  Engine
+	clients []*client
+	logs    []PublishLog
+	pinger  *pinger
+	sat     *saturation
+}
+
+// fleetState is what a client needs of its fleet.
+type fleetState struct {
+	nodes     *nodeTable
+	rec       *recorder
+	relay     string
+	phases    atomic.Pointer[[]phase]
+	openCount atomic.Int64
+	foreign   atomic.Int64
+	opens     *openSampler
+	endings   chan struct{} // has an element after a client ended; see signalEnd
+}
+
+// phase is one publish command: messages of others are not counted.
+type phase struct {
+	id    uint32
+	grace int64 // ns
+}
+
+// NewFleet begins a trial on an engine.
+func NewFleet(engine Engine, spec BeginSpec) (*Fleet, error) {
+	nodes, err := newNodeTable(spec.Nodes)
+	if err != nil {
+		return nil, err
+	}
+	switch spec.Relay {
+	case "":
+		spec.Relay = RelayRoom
+	case RelayRoom, RelayAll, RelaySelf:
+	default:
+		return nil, fmt.Errorf("unknown relay mode %q; use %s, %s or %s", spec.Relay, RelayRoom, RelayAll, RelaySelf)
+	}
+	start := wire.Now()
+	f := &Fleet{engine: engine}
+	f.nodes, f.relay = nodes, spec.Relay
+	f.rec = newRecorder(start, nodes)
+	f.endings = make(chan struct{}, 1)
+	f.phases.Store(&[]phase{})
+	f.pinger = newPinger()
+	f.opens = newOpenSampler(f)
+	f.sat = newSaturation()
+	return f, nil
+}
+
+// signalEnd wakes whoever waits for clients to end.
+func (f *fleetState) signalEnd() {
+	select {
+	case f.endings <- struct{}{}:
+	default:
+	}
+}
+
+// phaseGrace tells whether a stamp's run is one of this trial's publish commands.
+func (f *fleetState) phaseGrace(id uint32) (grace int64, ours bool) {
+	for _, p := range *f.phases.Load() {
+		if p.id == id {
+			return p.grace, true
+		}
+	}
+	return 0, false
+}
+
+// progressEvery is how often a command reports.
+const progressEvery = 100 * time.Millisecond
+
+// report calls progress regularly until the returned stop.
+func (f *Fleet) report(progress func(Progress), now func() Progress) (stop func()) {
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(progressEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				progress(now())
+			}
+		}
+	})
+	return func() {
+		close(done)
+		wg.Wait()
+		progress(now())
+	}
+}
+
+// Connect opens clients at the spec's rate, and returns when every handshake has
+// ended one way or the other.
+func (f *Fleet) Connect(ctx context.Context, spec ConnectSpec, progress func(Progress)) (ConnectResult, error) {
+	if err := spec.validate(); err != nil {
+		return ConnectResult{}, err
+	}
+	rooms := assignRooms(spec.Total, spec.Rooms, spec.Seed)
+	batch := make([]*client, spec.Clients)
+	for i := range batch {
+		c := &client{fleet: &f.fleetState, id: spec.First + uint32(i), opts: &spec}
+		c.room = f.roomOf(c.id, rooms[spec.Offset+i])
+		batch[i] = c
+	}
+	f.clients = append(f.clients, batch...)
+
+	var mu sync.Mutex
+	var finished atomic.Int64
+	res := ConnectResult{Outcomes: make(map[string]int)}
+	stop := f.report(progress, func() Progress {
+		return Progress{Done: int(finished.Load()), Total: spec.Clients, Open: int(f.openCount.Load())}
+	})
+	defer stop()
+	var dials sync.WaitGroup
+	err := pace(ctx, wire.Now(), ConstantCount(spec.Rate, spec.Clients), func(i int, intended int64) {
+		dials.Go(func() {
+			outcome := f.dial(ctx, batch[i], intended)
+			finished.Add(1)
+			mu.Lock()
+			defer mu.Unlock()
+			res.Outcomes[outcome]++
+		})
+	})
+	dials.Wait()
+	res.OK = res.Outcomes[outcomeOK]
+	return res, err
+}
+
+func (s *ConnectSpec) validate() error {
+	switch {
+	case s.Clients < 0 || s.Total < s.Offset+s.Clients:
+		return fmt.Errorf("connect: %d clients from number %d do not fit into a total of %d", s.Clients, s.Offset, s.Total)
+	case len(s.URLs) == 0:
+		return fmt.Errorf("connect: no URL to connect to")
+	case s.Rate <= 0:
+		return fmt.Errorf("connect: rate %g/s; it must be above 0", s.Rate)
+	case s.Rooms < 1:
+		return fmt.Errorf("connect: %d rooms; there must be one at least", s.Rooms)
+	case s.Timeout <= 0:
+		return fmt.Errorf("connect: handshake timeout %s; it must be above 0", s.Timeout)
+	}
+	return nil
+}
+
+// dial makes one client's handshake and records it.
+func (f *Fleet) dial(ctx context.Context, c *client, intended int64) (outcome string) {
+	start := wire.Now()
+	f.rec.lag.record(start - intended)
+	d := Dial{
+		URL: clientURL(c.opts.URLs, c), Header: http.Header(c.opts.Header).Clone(), Subprotocol: c.opts.Subprotocol,
+		Timeout: c.opts.Timeout, NoPong: c.opts.NoPong, Insecure: c.opts.Insecure, CAFile: c.opts.CAFile,
+	}
+	t := &timed{client: c}
+	if err := f.engine.Dial(ctx, d, t); err != nil {
+		he := err.(*HandshakeError)
+		f.rec.handshake(he.Outcome, 0, 0)
+		return he.Outcome
+	}
+	// The time this client waited for its turn is part of its connect time.
+	f.rec.handshake(outcomeOK, t.connect+time.Duration(start-intended), t.upgrade)
+	f.pinger.add(c, c.opts.Keepalive)
+	return outcomeOK
+}
+
+// timed is a client that remembers its handshake's times.
+type timed struct {
+	*client
+	connect, upgrade time.Duration
+}
+
+// Open implements Handler.
+func (t *timed) Open(conn Conn, hs Handshake) {
+	t.connect, t.upgrade = hs.Connect, hs.Upgrade
+	t.client.Open(conn, hs)
+}
+
+// roomOf is the set of clients that get what a client publishes, as a number.
+func (f *Fleet) roomOf(id uint32, room int) int {
+	switch f.relay {
+	case RelayAll:
+		return 0
+	case RelaySelf:
+		return int(id)
+	default:
+		return room
+	}
+}
+
+// assignRooms spreads n clients over rooms evenly and in an order of its own, so
+// that a proxy's turn-taking does not put a whole room on one node.
+func assignRooms(n, rooms int, seed uint64) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i % rooms
+	}
+	rng := rand.New(rand.NewPCG(seed, 0x726f6f6d73))
+	rng.Shuffle(n, func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all
+}
+
+// clientURL is the URL of one client: {client}, {name} and {room} stand for its
+// number, name and room.
+func clientURL(urls []string, c *client) string {
+	u := urls[int(c.id)%len(urls)]
+	if !strings.Contains(u, "{") {
+		return u
+	}
+	return strings.NewReplacer(
+		"{client}", fmt.Sprint(c.id),
+		"{name}", url.QueryEscape(clientName(c.id)),
+		"{room}", url.QueryEscape(roomName(c.room)),
+	).Replace(u)
+}
+
+// Idle lets all clients be for a while and tells how many are left.
+func (f *Fleet) Idle(ctx context.Context, spec IdleSpec, progress func(Progress)) (IdleResult, error) {
+	if spec.Keepalive != nil {
+		f.pinger.reset(f.openClients(), *spec.Keepalive)
+	}
+	begin := wire.Now()
+	res := IdleResult{Start: begin, Clients: int(f.openCount.Load())}
+	stop := f.report(progress, func() Progress {
+		ms := int((wire.Now() - begin) / 1e6)
+		total := int(spec.For.Milliseconds())
+		return Progress{Done: min(ms, total), Total: total, Open: int(f.openCount.Load())}
+	})
+	defer stop()
+	over := time.NewTimer(spec.For)
+	defer over.Stop()
+	var err error
+wait:
+	for !spec.UntilClosed || f.openCount.Load() > 0 {
+		select {
+		case <-over.C:
+			break wait
+		case <-f.endings:
+		case <-ctx.Done():
+			err = ctx.Err()
+			break wait
+		}
+	}
+	res.End, res.Left = wire.Now(), int(f.openCount.Load())
+	return res, err
+}
+
+func (f *Fleet) openClients() []*client {
+	var open []*client
+	for _, c := range f.clients {
+		if c.openNow() {
+			open = append(open, c)
+		}
+	}
+	return open
+}

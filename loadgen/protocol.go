@@ -1,0 +1,181 @@
+package loadgen
+
+import (
+	"time"
+
+	"wsrig/internal/result"
+)
+
+// The control API. Every command is a POST of one of the specs below to
+// /v1/<command> with the token as a bearer; the answer is a stream of Events, one
+// JSON object a line, of which the last is a result or an error.
+
+// Commands of the control API.
+const (
+	CommandBegin      = "begin"
+	CommandConnect    = "connect"
+	CommandIdle       = "idle"
+	CommandPublish    = "publish"
+	CommandAwait      = "await"
+	CommandDisconnect = "disconnect"
+	CommandCount      = "count"
+	CommandFinish     = "finish"
+)
+
+// Event is one line of a command's answer.
+type Event struct {
+	Progress *Progress `json:"progress,omitempty"`
+	Result   any       `json:"result,omitempty"`
+	Error    string    `json:"error,omitempty"`
+}
+
+// Progress is how far a command is.
+type Progress struct {
+	Done  int `json:"done"`
+	Total int `json:"total"`
+	Open  int `json:"open"` // clients connected
+}
+
+// BeginSpec starts a trial: the worker forgets everything before.
+type BeginSpec struct {
+	Nodes []string `json:"nodes"` // names in the order that all workers number them
+	Relay string   `json:"relay"` // who gets what a client publishes; RelayRoom if ""
+}
+
+// Relay modes: to whom the server sends what a client publishes.
+const (
+	RelayRoom = "room" // every member of the publisher's room, the publisher included
+	RelayAll  = "all"  // every client
+	RelaySelf = "self" // the publisher alone: an echo server
+)
+
+// ConnectSpec opens clients.
+type ConnectSpec struct {
+	URLs        []string            `json:"urls"`    // client i takes number i modulo their count; see clientURL for what they may hold
+	First       uint32              `json:"first"`   // number of the first client
+	Clients     int                 `json:"clients"` //
+	Total       int                 `json:"total"`   // clients of this step over all workers, for the rooms
+	Offset      int                 `json:"offset"`  // of this worker's first client among them
+	Rate        float64             `json:"rate"`    // handshakes a second
+	Rooms       int                 `json:"rooms"`
+	Seed        uint64              `json:"seed"`
+	Keepalive   Keepalive           `json:"keepalive"`
+	NoPong      bool                `json:"no_pong"`
+	Timeout     time.Duration       `json:"timeout"`
+	Header      map[string][]string `json:"header"`
+	Subprotocol []string            `json:"subprotocol"`
+	Insecure    bool                `json:"insecure"`
+	CAFile      string              `json:"ca_file"`
+}
+
+// Keepalive is what keeps an idle connection in use.
+type Keepalive struct {
+	Kind  string        `json:"kind"` // none, client-ping or node-ping
+	Every time.Duration `json:"every"`
+}
+
+// Keepalive kinds.
+const (
+	KeepaliveNone   = "none"
+	KeepaliveClient = "client-ping"
+	KeepaliveNode   = "node-ping"
+)
+
+// ConnectResult is how the handshakes of a connect command ended.
+type ConnectResult struct {
+	OK       int            `json:"ok"`
+	Outcomes map[string]int `json:"outcomes"`
+}
+
+// IdleSpec lets all clients be.
+type IdleSpec struct {
+	For         time.Duration `json:"for"`
+	UntilClosed bool          `json:"until_closed"` // end as soon as no client is open
+	Keepalive   *Keepalive    `json:"keepalive"`    // from here on; nil changes nothing
+}
+
+// IdleResult is the window that was watched.
+type IdleResult struct {
+	Start   int64 `json:"start"` // wire time
+	End     int64 `json:"end"`   // wire time
+	Clients int   `json:"clients"`
+	Left    int   `json:"left"` // still open at the end
+}
+
+// PublishSpec publishes in open loop.
+type PublishSpec struct {
+	Phase      uint32        `json:"phase"` // unique among all publish commands of a run
+	Rate       float64       `json:"rate"`  // messages a second over all publishers
+	For        time.Duration `json:"for"`
+	Arrival    string        `json:"arrival"` // constant or poisson
+	Seed       uint64        `json:"seed"`
+	Size       int           `json:"size"`       // bytes of a message's text, stamp included
+	Publishers int           `json:"publishers"` // 0: one for each room
+	Grace      time.Duration `json:"grace"`      // a delivery later than this is late
+}
+
+// PublishResult is what was sent.
+type PublishResult struct {
+	Asked   float64      `json:"asked"` // arrivals a second
+	Due     int64        `json:"due"`   // arrivals of the schedule
+	Sent    int64        `json:"sent"`
+	Dropped int64        `json:"dropped"` // arrivals never sent: queue full, or no publisher connected
+	First   int64        `json:"first"`   // wire time of the first and last send; 0 without one
+	Last    int64        `json:"last"`
+	Logs    []PublishLog `json:"logs"`
+}
+
+// AwaitSpec tells a worker what all workers have sent, and to wait until its own
+// clients have got their share of it, Grace at most.
+type AwaitSpec struct {
+	Logs  []PublishLog  `json:"logs"`
+	Grace time.Duration `json:"grace"`
+}
+
+// AwaitResult says how much came.
+type AwaitResult struct {
+	Owed     int64 `json:"owed"`
+	Received int64 `json:"received"`
+}
+
+// DisconnectSpec ends clients with a closing handshake.
+type DisconnectSpec struct {
+	Clients int `json:"clients"` // how many, first connected first; 0 for all
+	Code    int `json:"code"`
+}
+
+// DisconnectResult counts what was closed.
+type DisconnectResult struct {
+	Closed int `json:"closed"`
+}
+
+// CountResult is the answer to count.
+type CountResult struct {
+	Open int `json:"open"` // clients connected now
+}
+
+// Snapshot is everything a worker recorded in a trial. Finish returns it, after
+// which no client is left.
+type Snapshot struct {
+	Start      int64            `json:"start"` // wire time of begin
+	End        int64            `json:"end"`   // wire time of finish
+	Engine     string           `json:"engine"`
+	Handshakes map[string]int   `json:"handshakes"`
+	Connect    result.Histogram `json:"connect"`
+	Upgrade    result.Histogram `json:"upgrade"`
+	Lag        result.Histogram `json:"lag"`
+	Pairs      []NodePair       `json:"pairs"`
+	Intervals  []IntervalCount  `json:"intervals"`
+	Open       []OpenSample     `json:"open"`
+	Ledger     []LedgerBucket   `json:"ledger"`
+	Closes     []Close          `json:"closes"`
+	Foreign    int64            `json:"foreign"`    // text frames that carried no stamp of this trial
+	Saturation []string         `json:"saturation"` // reasons to doubt the generator
+}
+
+// OpenSample is the clients connected at one moment.
+type OpenSample struct {
+	At     float64        `json:"at_s"` // since begin
+	Open   int            `json:"open"`
+	ByNode map[string]int `json:"by_node"`
+}

@@ -1,0 +1,145 @@
+package loadgen
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Worker serves a Fleet over HTTP: the control API. Commands run one at a time; a
+// client that goes away cancels its command.
+type Worker struct {
+	token  string
+	engine func() Engine
+
+	mu    sync.Mutex // held by the command that runs
+	fleet *Fleet
+}
+
+// NewWorker returns a worker that answers only to bearers of token.
+func NewWorker(token string, engine func() Engine) (*Worker, error) {
+	if token == "" {
+		return nil, errors.New("a worker needs a token: set WSRIG_TOKEN, so that nobody else on this host can drive it")
+	}
+	return &Worker{token: token, engine: engine}, nil
+}
+
+// specLimit bounds a command's body. Publish logs are the largest: 8 bytes and a
+// comma for each message.
+const specLimit = 256 << 20
+
+// Serve answers commands until ctx ends; then it cuts off what is left.
+func (w *Worker) Serve(ctx context.Context, l net.Listener) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, "ok\n") })
+	handle(mux, w, CommandBegin, func(_ context.Context, s BeginSpec, _ func(Progress)) (struct{}, error) {
+		return struct{}{}, w.begin(s)
+	})
+	handle(mux, w, CommandConnect, func(ctx context.Context, s ConnectSpec, p func(Progress)) (ConnectResult, error) {
+		return w.fleet.Connect(ctx, s, p)
+	})
+	handle(mux, w, CommandIdle, func(ctx context.Context, s IdleSpec, p func(Progress)) (IdleResult, error) {
+		return w.fleet.Idle(ctx, s, p)
+	})
+	handle(mux, w, CommandPublish, func(ctx context.Context, s PublishSpec, p func(Progress)) (PublishResult, error) {
+		return w.fleet.Publish(ctx, s, p)
+	})
+	handle(mux, w, CommandAwait, func(ctx context.Context, s AwaitSpec, p func(Progress)) (AwaitResult, error) {
+		return w.fleet.Await(ctx, s, p)
+	})
+	handle(mux, w, CommandDisconnect, func(ctx context.Context, s DisconnectSpec, p func(Progress)) (DisconnectResult, error) {
+		return w.fleet.Disconnect(ctx, s, p)
+	})
+	handle(mux, w, CommandCount, func(context.Context, struct{}, func(Progress)) (CountResult, error) {
+		return CountResult{Open: int(w.fleet.openCount.Load())}, nil
+	})
+	handle(mux, w, CommandFinish, func(ctx context.Context, _ struct{}, _ func(Progress)) (Snapshot, error) {
+		defer func() { w.fleet = nil }()
+		return w.fleet.Finish(ctx)
+	})
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		quick, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		stopped <- errors.Join(srv.Shutdown(quick), srv.Close())
+	}()
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("control API: %w", err)
+	}
+	err := <-stopped
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fleet != nil {
+		w.fleet.Abandon()
+		w.fleet = nil
+	}
+	return err
+}
+
+func (w *Worker) begin(s BeginSpec) error {
+	if w.fleet != nil {
+		w.fleet.Abandon()
+	}
+	var err error
+	w.fleet, err = NewFleet(w.engine(), s)
+	return err
+}
+
+// handle serves one command: S is its spec, R its result.
+func handle[S, R any](mux *http.ServeMux, w *Worker, command string, run func(context.Context, S, func(Progress)) (R, error)) {
+	mux.HandleFunc("POST /v1/"+command, func(rw http.ResponseWriter, req *http.Request) {
+		if subtle.ConstantTimeCompare([]byte(req.Header.Get("Authorization")), []byte("Bearer "+w.token)) != 1 {
+			http.Error(rw, "wrong or missing bearer token", http.StatusUnauthorized)
+			return
+		}
+		var spec S
+		dec := json.NewDecoder(http.MaxBytesReader(rw, req.Body, specLimit))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&spec); err != nil {
+			http.Error(rw, command+": "+err.Error(), http.StatusBadRequest)
+			return
+		}
+		if !w.mu.TryLock() {
+			http.Error(rw, command+": another command is running", http.StatusConflict)
+			return
+		}
+		if w.fleet == nil && command != CommandBegin {
+			w.mu.Unlock()
+			http.Error(rw, command+": no trial; begin one first", http.StatusConflict)
+			return
+		}
+		rw.Header().Set("Content-Type", "application/x-ndjson")
+		out := &eventStream{rw: rw, enc: json.NewEncoder(rw)}
+		result, err := run(req.Context(), spec, func(p Progress) { out.send(Event{Progress: &p}) })
+		w.mu.Unlock() // before the answer: the caller's next command may follow at once
+		if err != nil {
+			out.send(Event{Error: err.Error()})
+			return
+		}
+		out.send(Event{Result: result})
+	})
+}
+
+// eventStream writes events, each at once. A reader that has gone away cancels the
+// command's context, so write errors need no handling of their own.
+type eventStream struct {
+	mu  sync.Mutex
+	rw  http.ResponseWriter
+	enc *json.Encoder
+}
+
+func (s *eventStream) send(e Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.enc.Encode(e)
+	_ = http.NewResponseController(s.rw).Flush()
+}

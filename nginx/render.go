@@ -1,0 +1,97 @@
+package nginx
+
+import (
+	"fmt"
+
+	"wsrig/testbed"
+	"wsrig/testbed/conftext"
+)
+
+// The ports every configuration needs; a user's own file may need hop1, hop2 ... too.
+const (
+	portClients = "ws"
+	portAdmin   = "admin"
+)
+
+// fields are what a shipped variant's template may use.
+type fields struct {
+	Listen            string             // where clients connect
+	Admin             string             // the statistics page
+	WorkerConnections int                // connections of one worker, both sides
+	FileLimit         int                // descriptors of one worker
+	Nodes             []testbed.NodeAddr // the pool
+}
+
+// fieldsFor sizes one worker for all clients, since nothing makes workers share them
+// evenly: two connections each, a quarter above, and descriptors for them and the rest.
+func fieldsFor(in testbed.RenderInput) fields {
+	connections := 2*(in.MaxClients+in.MaxClients/4) + 200
+	return fields{
+		Listen:            in.Ports[portClients].Listen,
+		Admin:             in.Ports[portAdmin].Listen,
+		WorkerConnections: connections,
+		FileLimit:         connections + 100,
+		Nodes:             in.Nodes,
+	}
+}
+
+// Ports names the ports a configuration needs: ws, admin, and for a user's own file
+// hop1, hop2 ... for every other address it listens on.
+func (Driver) Ports(src testbed.Source) ([]string, error) {
+	ports := []string{portClients, portAdmin}
+	if !src.Own {
+		return ports, nil
+	}
+	m, err := planMove(src)
+	if err != nil {
+		return nil, err
+	}
+	for i := range m.hops {
+		ports = append(ports, hopName(i))
+	}
+	return ports, nil
+}
+
+// Nodes is 0 for a shipped variant, which takes any number, and for a user's own
+// file the number of distinct upstream addresses that WebSocket clients may reach.
+func (Driver) Nodes(src testbed.Source) (int, error) {
+	if !src.Own {
+		return 0, nil
+	}
+	m, err := planMove(src)
+	if err != nil {
+		return 0, err
+	}
+	return len(m.nodes), nil
+}
+
+// Render fills a shipped variant's fields, or moves a user's own file, with what it
+// includes, to the testbed's addresses.
+func (d Driver) Render(src testbed.Source, in testbed.RenderInput) (testbed.Config, error) {
+	if len(in.Nodes) == 0 {
+		return testbed.Config{}, fmt.Errorf("%s: no nodes to put behind the proxy", fileName(src))
+	}
+	names, err := d.Ports(src)
+	if err != nil {
+		return testbed.Config{}, err
+	}
+	for _, name := range names {
+		if in.Ports[name].Listen == "" {
+			return testbed.Config{}, fmt.Errorf("%s: port %q is not reserved", fileName(src), name)
+		}
+	}
+	cfg := testbed.Config{Source: src, Input: in}
+	if !src.Own {
+		cfg.Text, err = conftext.Execute(src.Name, src.Text, fieldsFor(in))
+		return cfg, err
+	}
+	m, err := planMove(src)
+	if err != nil {
+		return testbed.Config{}, err
+	}
+	if cfg.Text, err = m.rewrite(in); err != nil {
+		return testbed.Config{}, err
+	}
+	cfg.Diff = conftext.Diff(fileName(src), src.Text, cfg.Text)
+	return cfg, nil
+}

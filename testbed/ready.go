@@ -1,0 +1,81 @@
+package testbed
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// httpReady probes that a GET of path on a unit's port answers 200.
+func httpReady(port, path string) func(context.Context, Instance) error {
+	return func(ctx context.Context, inst Instance) error {
+		_, err := httpGet(ctx, "http://"+inst.Unit().Ports[port].Host+path)
+		return err
+	}
+}
+
+// httpGet reads a small page. Any status but 200 is an error with the text.
+func httpGet(ctx context.Context, url string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Close = true // no idle connection is left to be counted
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
+	if err != nil {
+		return nil, fmt.Errorf("GET %s: %w", url, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("GET %s: %s: %s", url, resp.Status, strings.TrimSpace(string(body)))
+	}
+	return body, nil
+}
+
+// redisReady probes with an inline PING (Redis protocol specification, "Inline
+// commands").
+func redisReady(ctx context.Context, inst Instance) error {
+	addr := inst.Unit().Ports["redis"].Host
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(conn, "PING\r\n"); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("redis at %s: PING: %w", addr, err)
+	}
+	if strings.TrimSpace(line) != "+PONG" {
+		return fmt.Errorf("redis at %s: PING answered %q", addr, strings.TrimSpace(line))
+	}
+	return nil
+}
+
+func splitAddr(addr string) (host string, port int) {
+	host, p, err := net.SplitHostPort(addr)
+	if err != nil {
+		panic("testbed: address without a port: " + addr) // a runtime's mistake
+	}
+	port, err = strconv.Atoi(p)
+	if err != nil {
+		panic("testbed: port is no number: " + addr)
+	}
+	return host, port
+}

@@ -1,0 +1,122 @@
+package testbed
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"wsrig/internal/result"
+)
+
+// Spec is a testbed as it is asked for.
+type Spec struct {
+	Bus      string // redis, miniredis or none
+	Nodes    int
+	NodePing time.Duration // nodes ping their clients this often; 0 never
+	NodeArgs []string      // more options for wsrig chatnode
+	Proxy    Proxy         // nil for direct
+	Source   Source        // the proxy's configuration
+	Port     int           // fixed port of the proxy; 0 takes a free one
+	Clients  int           // how many clients at once it must carry
+	Workers  int
+	Token    string // secret of the workers' control API
+}
+
+// Buses that a Spec may name. miniredis is Redis in memory inside this program,
+// for machines without redis-server; its runs are never compared with real ones.
+const (
+	BusRedis     = "redis"
+	BusMiniredis = "miniredis"
+	BusNone      = "none"
+)
+
+// ConfigError is a proxy configuration that cannot be used: the caller's mistake,
+// not the testbed's.
+type ConfigError struct{ Err error }
+
+// Error is the cause's text.
+func (e *ConfigError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// prepared is a Spec with its ports reserved and its units described.
+type prepared struct {
+	redis   *Unit
+	nodes   []Unit
+	proxy   *Unit
+	workers []Unit
+	config  *Config
+}
+
+const startGrace = 5 * time.Second
+
+func redisUnit(bus string, port Port) Unit {
+	u := Unit{
+		Name: "redis", Role: RoleRedis, Binary: "redis-server",
+		Ports: map[string]Port{"redis": port},
+		Ready: redisReady, StopSignal: SigTerm, StopGrace: startGrace,
+	}
+	host, number := splitAddr(port.Listen)
+	if bus == BusMiniredis {
+		u.Binary, u.Args = Self, []string{"miniredis", "--listen", port.Listen}
+		return u
+	}
+	// No file is ever written: nothing to load at a restart, nothing to leave.
+	u.Args = []string{"--bind", host, "--port", strconv.Itoa(number), "--save", "", "--appendonly", "no", "--daemonize", "no", "--protected-mode", "no"}
+	return u
+}
+
+func nodeUnit(spec Spec, name string, port Port, redis *Unit) Unit {
+	args := []string{"chatnode", "--name", name, "--listen", port.Listen}
+	if redis != nil {
+		args = append(args, "--bus", "redis", "--redis", "redis://"+redis.Ports["redis"].Peer)
+	} else {
+		args = append(args, "--bus", "none")
+	}
+	if spec.NodePing > 0 {
+		args = append(args, "--ping-interval", spec.NodePing.String())
+	}
+	return Unit{
+		Name: name, Role: RoleNode, Binary: Self, Args: append(args, spec.NodeArgs...),
+		Ports: map[string]Port{"http": port},
+		Ready: httpReady("http", "/readyz"), StopSignal: SigTerm, StopGrace: startGrace,
+	}
+}
+
+func workerUnit(spec Spec, name string, port Port) Unit {
+	return Unit{
+		Name: name, Role: RoleWorker, Binary: Self,
+		Args:  []string{"loadgen", "--worker", "--listen", port.Listen},
+		Env:   []string{"WSRIG_TOKEN=" + spec.Token},
+		Ports: map[string]Port{"control": port},
+		Ready: httpReady("control", "/healthz"), StopSignal: SigTerm, StopGrace: startGrace,
+	}
+}
+
+// NodeName is the name of the i-th node, from 1.
+func NodeName(i int) string { return fmt.Sprintf("n%d", i) }
+
+// Declared is what the spec's proxy configuration grants an idle tunnel on path;
+// nil for direct.
+func (c *Config) Declared(p Proxy, path string) (*result.Declared, error) {
+	if p == nil || c == nil {
+		return nil, nil
+	}
+	d, err := p.Declared(*c, path)
+	if err != nil {
+		return nil, &ConfigError{err}
+	}
+	return &d, nil
+}
+
+// sortedNames lists a map's keys in order.
+func sortedNames[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for n := range m {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}

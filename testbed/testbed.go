@@ -1,0 +1,244 @@
+package testbed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Testbed is a running system: what Up built.
+type Testbed struct {
+	Spec    Spec
+	Config  *Config // nil for direct
+	Redis   Instance
+	Nodes   []Instance
+	Proxy   Instance
+	Workers []Instance
+
+	runtime Runtime
+	died    chan *ExitError
+	watch   sync.WaitGroup
+	closing chan struct{}
+	once    sync.Once
+}
+
+// startTimeout is how long all units together may take to serve.
+const startTimeout = 30 * time.Second
+
+// Up starts a testbed on rt: Redis, nodes, proxy, workers, each ready before the
+// next kind. On error nothing is left running. A configuration that the proxy or
+// its driver refuses is a *ConfigError; the caller closes rt in any case.
+func Up(ctx context.Context, rt Runtime, spec Spec) (tb *Testbed, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the testbed was not up within %s", startTimeout))
+	defer cancel()
+	tb = &Testbed{Spec: spec, runtime: rt, died: make(chan *ExitError, 64), closing: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			tb.Close(context.WithoutCancel(ctx))
+			tb = nil
+		}
+	}()
+	plan, err := prepare(ctx, rt, spec)
+	if err != nil {
+		return tb, err
+	}
+	tb.Config = plan.config
+	if plan.redis != nil {
+		if tb.Redis, err = tb.start(ctx, *plan.redis); err != nil {
+			return tb, err
+		}
+	}
+	if tb.Nodes, err = tb.startAll(ctx, plan.nodes); err != nil {
+		return tb, err
+	}
+	if plan.proxy != nil {
+		if tb.Proxy, err = tb.start(ctx, *plan.proxy); err != nil {
+			return tb, err
+		}
+	}
+	tb.Workers, err = tb.startAll(ctx, plan.workers)
+	return tb, err
+}
+
+func (tb *Testbed) start(ctx context.Context, u Unit) (Instance, error) {
+	inst, err := tb.runtime.Start(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	tb.guard(inst)
+	return inst, nil
+}
+
+// startAll starts equal units side by side.
+func (tb *Testbed) startAll(ctx context.Context, units []Unit) ([]Instance, error) {
+	instances := make([]Instance, len(units))
+	g, ctx := errgroup.WithContext(ctx)
+	for i, u := range units {
+		g.Go(func() (err error) {
+			instances[i], err = tb.start(ctx, u)
+			return err
+		})
+	}
+	return instances, g.Wait()
+}
+
+// guard reports the unit's end on Died unless somebody asked for it.
+func (tb *Testbed) guard(inst Instance) {
+	done := inst.Done()
+	tb.watch.Go(func() {
+		select {
+		case <-done:
+			if e := inst.Exit(); e != nil && !e.Asked {
+				select {
+				case tb.died <- e:
+				default: // enough deaths are known already
+				}
+			}
+		case <-tb.closing:
+		}
+	})
+}
+
+// Died delivers units that ended although nobody asked them to.
+func (tb *Testbed) Died() <-chan *ExitError { return tb.died }
+
+// Units lists what runs, in the order it was started.
+func (tb *Testbed) Units() []Instance {
+	var all []Instance
+	if tb.Redis != nil {
+		all = append(all, tb.Redis)
+	}
+	for _, n := range tb.Nodes {
+		if n != nil {
+			all = append(all, n)
+		}
+	}
+	if tb.Proxy != nil {
+		all = append(all, tb.Proxy)
+	}
+	for _, w := range tb.Workers {
+		if w != nil {
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+// Find returns a unit by name.
+func (tb *Testbed) Find(name string) (Instance, error) {
+	for _, u := range tb.Units() {
+		if u.Unit().Name == name {
+			return u, nil
+		}
+	}
+	return nil, fmt.Errorf("the testbed has no unit %q", name)
+}
+
+// Targets are the addresses clients connect to: the proxy's, or for direct every
+// node's, which the clients then take in turn.
+func (tb *Testbed) Targets() []string {
+	if tb.Proxy != nil {
+		return []string{tb.Proxy.Unit().Ports["ws"].Peer}
+	}
+	var addrs []string
+	for _, n := range tb.Nodes {
+		addrs = append(addrs, n.Unit().Ports["http"].Peer)
+	}
+	return addrs
+}
+
+// Close ends all units, last started first. It may be called more than once.
+func (tb *Testbed) Close(ctx context.Context) error {
+	var errs []error
+	tb.once.Do(func() {
+		close(tb.closing)
+		for _, u := range tb.Units() {
+			u.Expect()
+		}
+		units := tb.Units()
+		for i := len(units) - 1; i >= 0; i-- {
+			errs = append(errs, units[i].Stop(ctx))
+		}
+		tb.watch.Wait()
+	})
+	return errors.Join(errs...)
+}
+
+// prepare reserves every port and describes every unit, so that a mistake in the
+// configuration is found before anything starts.
+func prepare(ctx context.Context, rt Runtime, spec Spec) (*prepared, error) {
+	p := &prepared{}
+	if spec.Bus != BusNone {
+		ports, err := rt.Reserve(ctx, "redis", map[string]int{"redis": 0})
+		if err != nil {
+			return nil, err
+		}
+		u := redisUnit(spec.Bus, ports["redis"])
+		p.redis = &u
+	}
+	for i := 1; i <= spec.Nodes; i++ {
+		name := NodeName(i)
+		ports, err := rt.Reserve(ctx, name, map[string]int{"http": 0})
+		if err != nil {
+			return nil, err
+		}
+		p.nodes = append(p.nodes, nodeUnit(spec, name, ports["http"], p.redis))
+	}
+	if spec.Proxy != nil {
+		if err := p.prepareProxy(ctx, rt, spec); err != nil {
+			return nil, err
+		}
+	}
+	for i := 1; i <= spec.Workers; i++ {
+		name := fmt.Sprintf("worker%d", i)
+		ports, err := rt.Reserve(ctx, name, map[string]int{"control": 0})
+		if err != nil {
+			return nil, err
+		}
+		p.workers = append(p.workers, workerUnit(spec, name, ports["control"]))
+	}
+	return p, nil
+}
+
+// prepareProxy renders the configuration and has the proxy check it.
+func (p *prepared) prepareProxy(ctx context.Context, rt Runtime, spec Spec) error {
+	names, err := spec.Proxy.Ports(spec.Source)
+	if err != nil {
+		return &ConfigError{err}
+	}
+	want := make(map[string]int, len(names))
+	for _, n := range names {
+		want[n] = 0
+	}
+	want["ws"] = spec.Port
+	ports, err := rt.Reserve(ctx, "proxy", want)
+	if err != nil {
+		return err
+	}
+	dir, err := rt.Dir("proxy")
+	if err != nil {
+		return err
+	}
+	in := RenderInput{Ports: ports, MaxClients: spec.Clients, Dir: dir}
+	for _, n := range p.nodes {
+		in.Nodes = append(in.Nodes, NodeAddr{Name: n.Name, Addr: n.Ports["http"].Peer})
+	}
+	cfg, err := spec.Proxy.Render(spec.Source, in)
+	if err != nil {
+		return &ConfigError{err}
+	}
+	u := spec.Proxy.Unit(cfg)
+	u.Name, u.Role, u.Ports = "proxy", RoleProxy, ports
+	if err := rt.Lookup(u); err != nil {
+		return err
+	}
+	if err := spec.Proxy.Check(ctx, cfg, in.Dir); err != nil {
+		return &ConfigError{err}
+	}
+	p.proxy, p.config = &u, &cfg
+	return nil
+}
