@@ -77,6 +77,9 @@ func (Driver) Stats(ctx context.Context, inst testbed.Instance) (testbed.ProxySt
 type workers struct {
 	current []int
 	old     []int // shutting down: they keep what is open and take nothing new
+	// settled: the master sleeps, so it has started all it is to start, and each of
+	// its children has a title.
+	settled bool
 }
 
 // readWorkers looks at the master's children and at the titles Nginx gives them.
@@ -85,11 +88,17 @@ func readWorkers(inst testbed.Instance) (workers, error) {
 	if master == 0 {
 		return workers{}, fmt.Errorf("nginx: the processes of unit %s are not on this host and cannot be counted", inst.Unit().Name)
 	}
+	// Looked at before the children: what a sleeping master has not started, it will not
+	// until it is told to.
+	asleep, err := sleeps(master)
+	if err != nil {
+		return workers{}, err
+	}
 	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", master))
 	if err != nil || len(lists) == 0 {
 		return workers{}, fmt.Errorf("nginx: the master process %d is gone, or this kernel lists no child processes in /proc", master)
 	}
-	var w workers
+	w := workers{settled: asleep}
 	for _, list := range lists {
 		children, err := os.ReadFile(list)
 		if err != nil {
@@ -107,10 +116,23 @@ func readWorkers(inst testbed.Instance) (workers, error) {
 				w.old = append(w.old, pid)
 			case strings.Contains(string(title), "nginx: worker process"):
 				w.current = append(w.current, pid)
+			case strings.Contains(string(title), "nginx: master process"):
+				w.settled = false // just forked
 			}
 		}
 	}
 	slices.Sort(w.current)
 	slices.Sort(w.old)
 	return w, nil
+}
+
+// sleeps tells whether a process waits in the kernel: the state after its name in
+// parentheses (proc(5), /proc/pid/stat).
+func sleeps(pid int) (bool, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false, fmt.Errorf("nginx: the master process is gone: %w", err)
+	}
+	_, state, found := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')')+1:]), " ")
+	return found && strings.HasPrefix(state, "S"), nil
 }

@@ -134,7 +134,7 @@ func (Driver) Unit(cfg testbed.Config) testbed.Unit {
 	}
 }
 
-// ready is one probe: the statistics page answers and the master has workers.
+// ready is one probe: the statistics page answers and the master has all its workers.
 func ready(ctx context.Context, inst testbed.Instance) error {
 	if _, err := active(ctx, inst); err != nil {
 		return err
@@ -143,8 +143,8 @@ func ready(ctx context.Context, inst testbed.Instance) error {
 		return nil
 	}
 	workers, err := readWorkers(inst)
-	if err == nil && len(workers.current) == 0 {
-		err = errors.New("nginx: the master has no worker yet")
+	if err == nil && (len(workers.current) == 0 || !workers.settled) {
+		err = errors.New("nginx: the master has not started all of its workers yet")
 	}
 	return err
 }

@@ -48,7 +48,7 @@ func (Driver) Reload(ctx context.Context, inst testbed.Instance) error {
 		}
 		fresh := slices.ContainsFunc(now.current, func(pid int) bool { return !slices.Contains(before.current, pid) })
 		stale := slices.ContainsFunc(now.current, func(pid int) bool { return slices.Contains(before.current, pid) })
-		if fresh && !stale {
+		if fresh && !stale && now.settled {
 			if _, err = active(ctx, inst); err == nil {
 				return nil
 			}

@@ -45,20 +45,24 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if errors.As(err, &code) {
 		return int(code)
 	}
+	var problems scenario.Problems
+	if errors.As(err, &problems) {
+		fmt.Fprintln(stderr, problems) // file:line:column first, as editors want it
+		return exitUsage
+	}
 	fmt.Fprintln(stderr, "wsrig:", err)
 	return codeOf(ctx, err)
 }
 
 // codeOf tells a person's mistake from a testbed that does not work.
 func codeOf(ctx context.Context, err error) int {
-	var problems scenario.Problems
 	var config *testbed.ConfigError
 	var usage usageError
 	var missing *testbed.MissingBinaryError
 	var install *testbed.CannotInstallError
 	var dead *testbed.ExitError
 	switch {
-	case errors.As(err, &problems), errors.As(err, &config), errors.As(err, &usage):
+	case errors.As(err, &config), errors.As(err, &usage):
 		return exitUsage
 	case errors.As(err, &missing), errors.As(err, &install), errors.As(err, &dead):
 		return exitTestbed

@@ -153,14 +153,17 @@ func newEcho(name string) *echo {
 	return e
 }
 
-// close ends every client, with a close frame if code is not 0.
+// close ends every client. With a code it sends a close frame and waits up to 2 s for
+// the client's: closing before that is read would be an RST to the proxy.
 func (e *echo) close(code int) {
+	e.mu.Lock()
 	e.cancel()
 	e.server.Close()
-	e.mu.Lock()
 	for c := range e.conns {
 		if code != 0 {
 			c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""), time.Now().Add(time.Second))
+			c.SetReadDeadline(time.Now().Add(2 * time.Second))
+			continue
 		}
 		c.Close()
 	}
@@ -169,16 +172,11 @@ func (e *echo) close(code int) {
 }
 
 func (e *echo) serve(w http.ResponseWriter, r *http.Request) {
-	upgrader := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
-	conn, err := upgrader.Upgrade(w, r, http.Header{nodeHeader: {e.name}})
-	if err != nil {
+	conn := e.upgrade(w, r)
+	if conn == nil {
 		return
 	}
 	defer conn.Close()
-	e.mu.Lock()
-	e.conns[conn] = true
-	e.wg.Add(1)
-	e.mu.Unlock()
 	defer func() {
 		e.mu.Lock()
 		delete(e.conns, conn)
@@ -203,6 +201,24 @@ func (e *echo) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+}
+
+// upgrade answers a handshake and registers the WebSocket in one go, so that a client
+// which has its 101 is never missed by close. nil when it failed or the node is closing.
+func (e *echo) upgrade(w http.ResponseWriter, r *http.Request) *websocket.Conn {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ctx.Err() != nil {
+		return nil
+	}
+	upgrader := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
+	conn, err := upgrader.Upgrade(w, r, http.Header{nodeHeader: {e.name}})
+	if err != nil {
+		return nil
+	}
+	e.conns[conn] = true
+	e.wg.Add(1)
+	return conn
 }
 
 func ping(ctx context.Context, conn *websocket.Conn, every time.Duration) {

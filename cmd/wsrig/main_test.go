@@ -1,0 +1,183 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// wsrigBinary is this command, built for the tests: units start it again, so the
+// test binary cannot stand in for it.
+var wsrigBinary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "wsrig-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "build wsrig for the tests:", err)
+		os.Exit(1)
+	}
+	wsrigBinary = filepath.Join(dir, "wsrig")
+	build := exec.Command("go", "build", "-o", wsrigBinary, ".")
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	code := 1
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "build wsrig for the tests:", err)
+	} else {
+		code = m.Run()
+	}
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// TestScripts runs testdata/script/*.txtar: the command as a person uses it. The
+// scripts skip themselves without the programs they need; in CI that is a failure.
+func TestScripts(t *testing.T) {
+	for _, n := range allNeeds() {
+		if _, err := exec.LookPath(n.Binary); err != nil && os.Getenv("CI") != "" {
+			t.Fatalf("%s is not installed; run make deps", n.Binary)
+		}
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(e *testscript.Env) error {
+			for _, kv := range os.Environ() {
+				if strings.HasPrefix(kv, "GO") || strings.HasPrefix(kv, "HOME=") {
+					e.Vars = append(e.Vars, kv)
+				}
+			}
+			e.Setenv("PATH", filepath.Dir(wsrigBinary)+string(os.PathListSeparator)+os.Getenv("PATH"))
+			e.Setenv("WSRIG_DIR", filepath.Dir(wsrigBinary))
+			e.Setenv("TMPDIR", filepath.Join(e.WorkDir, "tmp"))
+			return os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o755)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"wsrig":         runWsrig,
+			"nothing-left":  nothingLeft,
+			"json-has":      jsonHas,
+			"listen-on":     listenOn,
+			"await-address": awaitAddress,
+		},
+	})
+}
+
+// runWsrig is "wsrig CODE ARGS...": it runs the command and wants that exit code.
+func runWsrig(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: wsrig EXIT-CODE ARGS...")
+	}
+	err := ts.Exec(wsrigBinary, args[1:]...)
+	got := 0
+	if err != nil {
+		exit, ok := err.(*exec.ExitError)
+		if !ok {
+			ts.Fatalf("wsrig: %v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if fmt.Sprint(got) != args[0] {
+		ts.Fatalf("exit code %d, want %s", got, args[0])
+	}
+}
+
+// nothingLeft is "nothing-left": no process works below the script's folder and the
+// folder for temporary files is empty.
+func nothingLeft(ts *testscript.TestScript, _ bool, _ []string) {
+	if left := leftBehind(ts.Getenv("TMPDIR")); len(left) > 0 {
+		ts.Fatalf("left behind: %v", left)
+	}
+}
+
+// leftBehind lists processes that work below dir, and what is in it.
+func leftBehind(dir string) []string {
+	var left []string
+	procs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for _, p := range procs {
+		cwd, err := os.Readlink(filepath.Join(p, "cwd"))
+		if err != nil {
+			continue
+		}
+		if rel, err := filepath.Rel(dir, cwd); err == nil && filepath.IsLocal(rel) && rel != "." {
+			cmdline, _ := os.ReadFile(filepath.Join(p, "cmdline")) // for the message only
+			left = append(left, fmt.Sprintf("%s in %s: %q", p, cwd, cmdline))
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return append(left, err.Error())
+	}
+	for _, e := range entries {
+		left = append(left, filepath.Join(dir, e.Name()))
+	}
+	return left
+}
+
+// jsonHas is "json-has FILE PATH VALUE": the JSON in FILE (stdout for the last
+// output) has VALUE at PATH, keys and indices joined by dots; * as VALUE wants any.
+func jsonHas(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: json-has FILE PATH VALUE")
+	}
+	var v any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &v))
+	found := true
+	for _, key := range strings.Split(args[1], "/") {
+		switch at := v.(type) {
+		case map[string]any:
+			v, found = at[key]
+		case []any:
+			i, err := strconv.Atoi(key)
+			found = err == nil && i < len(at)
+			if found {
+				v = at[i]
+			}
+		default:
+			found = false
+		}
+		if !found {
+			break
+		}
+	}
+	got := fmt.Sprint(v)
+	if ok := found && (args[2] == "*" || got == args[2]); ok == neg {
+		ts.Fatalf("%s: %s is %q (there: %v), want %q (not: %v)", args[0], args[1], got, found, args[2], neg)
+	}
+}
+
+// listenOn is "listen-on VAR": it holds a port until the script ends and puts its
+// number into VAR.
+func listenOn(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+}
+
+// awaitAddress is "await-address FILE VAR": it waits for the line in which a
+// background wsrig says where it listens.
+func awaitAddress(ts *testscript.TestScript, _ bool, args []string) {
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		var line struct{ Msg, Addr string }
+		first, _, whole := strings.Cut(string(text), "\n")
+		if err == nil && whole && json.Unmarshal([]byte(first), &line) == nil && line.Msg == "listening" {
+			ts.Setenv(args[1], line.Addr)
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("%s: nobody said where it listens", args[0])
+}
