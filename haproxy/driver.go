@@ -6,13 +6,10 @@
 package haproxy
 
 import (
-	"bytes"
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -34,8 +31,7 @@ var _ testbed.Proxy = Driver{}
 var shipped embed.FS
 
 const (
-	configName   = "haproxy.cfg"
-	checkTimeout = 10 * time.Second
+	configName = "haproxy.cfg"
 )
 
 // Name is haproxy.
@@ -85,25 +81,12 @@ func (d Driver) Load(variant string) (testbed.Source, error) {
 // Check runs haproxy -c on cfg, which is written to dir as haproxy.cfg and stays
 // there. It takes at most 10 s. The error carries every line HAProxy printed.
 func (Driver) Check(ctx context.Context, cfg testbed.Config, dir string) error {
-	if err := os.WriteFile(filepath.Join(dir, configName), []byte(cfg.Text), 0o644); err != nil {
-		return fmt.Errorf("haproxy -c: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "haproxy", "-c", "-f", configName)
-	cmd.Dir, cmd.WaitDelay = dir, time.Second
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return fmt.Errorf("%s: haproxy -c did not end within %v: %w", fileName(cfg.Source), checkTimeout, ctx.Err())
-	case errors.As(err, &exit):
-		return fmt.Errorf("%s: haproxy -c: %s", fileName(cfg.Source), bytes.TrimSpace(out))
-	}
-	return fmt.Errorf("%s: haproxy -c: %w", fileName(cfg.Source), err)
+	notice := func(line string) bool { return strings.HasPrefix(line, "[NOTICE]") }
+	return testbed.RunCheck(ctx, cfg, dir, configName, checkedPlace, notice, "haproxy", "-c", "-f", configName)
 }
+
+// checkedPlace is where haproxy -c says that a mistake is: [haproxy.cfg:14].
+var checkedPlace = regexp.MustCompile(`(\[)haproxy\.cfg:([0-9]+)`)
 
 // Unit runs cfg in master-worker mode (management manual, section 3: -W), in the
 // foreground, with the master's command line on the "master" port. SIGTERM ends

@@ -3,6 +3,7 @@ package loadgen
 import (
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"wsrig/internal/wire"
 )
@@ -13,7 +14,7 @@ type client struct {
 	fleet *fleetState
 	id    uint32
 	room  int
-	opts  *ConnectSpec
+	due   int64 // wire time at which its handshake was due
 
 	conn      Conn
 	node      uint8
@@ -34,6 +35,8 @@ func (c *client) openNow() bool { return c.openedAt != 0 && !c.ended.Load() }
 
 // Open implements Handler.
 func (c *client) Open(conn Conn, hs Handshake) {
+	// The time this client waited for its turn is part of its connect time.
+	c.fleet.rec.handshake(outcomeOK, time.Duration(hs.At-c.due)-hs.Upgrade, hs.Upgrade)
 	c.conn = conn
 	c.localPort = hs.LocalPort
 	c.node = c.fleet.nodes.index(hs.Header.Get("X-Chat-Node"))
@@ -53,12 +56,8 @@ func (c *client) Said(at int64) { c.said.Store(at) }
 // Text implements Handler: the record path.
 func (c *client) Text(payload []byte, at int64) {
 	s, ok := wire.FindStamp(payload)
-	if !ok {
-		c.fleet.foreign.Add(1)
-		return
-	}
 	grace, ours := c.fleet.phaseGrace(s.Run)
-	if !ours {
+	if !ok || !ours || c.fleet.relay == RelaySelf && s.Publisher != c.id {
 		c.fleet.foreign.Add(1)
 		return
 	}
@@ -85,7 +84,8 @@ func (c *client) End(e End) {
 }
 
 // Close is the end of one client's connection as the control API and closes.ndjson
-// carry it. Times are seconds since the 101.
+// carry it. Lengths of time are seconds. The Close frame that ends a connection
+// breaks no silence, and neither does the answer to it.
 type Close struct {
 	Client       string  `json:"client"`
 	Node         string  `json:"node"`
@@ -93,8 +93,8 @@ type Close struct {
 	LocalPort    int     `json:"local_port"`
 	OpenedAt     int64   `json:"opened_at"` // wire time of the 101
 	EndedAt      int64   `json:"ended_at"`  // wire time
-	After        float64 `json:"after_s"`
-	Kind         string  `json:"kind"` // see the End kinds; "open" if it outlived the trial
+	After        float64 `json:"after_s"`   // from the 101 to the end
+	Kind         string  `json:"kind"`      // see the End kinds; "open" if it outlived the trial
 	Code         int     `json:"code,omitempty"`
 	Text         string  `json:"text,omitempty"`
 	ByClient     bool    `json:"by_client,omitempty"`
@@ -113,8 +113,10 @@ func (c *client) close() Close {
 		Kind: c.end.Kind, Code: c.end.Code, Text: c.end.Text, ByClient: c.end.Asked,
 	}
 	cl.After = seconds(c.end.At - c.openedAt)
-	cl.ReadSilence = seconds(c.end.At - c.heard.Load())
-	cl.WriteSilence = seconds(c.end.At - c.said.Load())
+	// Bytes may still move between the moment that is taken for the end, such as
+	// that of finish, and the last of the connection.
+	cl.ReadSilence = max(0, seconds(c.end.At-c.heard.Load()))
+	cl.WriteSilence = max(0, seconds(c.end.At-c.said.Load()))
 	return cl
 }
 

@@ -3,17 +3,12 @@ package loadgen
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -22,10 +17,11 @@ import (
 )
 
 // portable is the engine on gorilla/websocket: a goroutine a connection, any
-// system, TLS and compression.
+// system, TLS.
 type portable struct {
 	buffers sync.Pool // write buffers, shared by all connections
 	readers sync.WaitGroup
+	trust   trust
 }
 
 // NewPortable returns the engine on gorilla/websocket.
@@ -33,115 +29,94 @@ func NewPortable() Engine { return &portable{} }
 
 func (p *portable) Name() string { return "portable" }
 
-// readBuffer is small: an idle client is mostly this buffer.
-const readBuffer = 512
+const (
+	// readBuffer is small: an idle client is mostly this buffer.
+	readBuffer = 512
+	// writeBuffer is the largest message that goes out as one frame and in one
+	// write. A connection has one only while it sends.
+	writeBuffer = 64 << 10
+	// messageLimit is the largest message that is read, in bytes.
+	messageLimit = 64 << 20
+)
 
 func (p *portable) Dial(ctx context.Context, d Dial, h Handler) error {
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
-	var hs Handshake
-	var sock *socket
-	start := wire.Now()
+	tlsConfig, err := p.trust.config(d.CAFile, d.Insecure)
+	if err != nil {
+		return &HandshakeError{Outcome: outcomeTLS, Err: err}
+	}
+	a := attempt{start: wire.Now(), sock: &socket{handler: h}}
 	dialer := websocket.Dialer{
 		Subprotocols:   d.Subprotocol,
-		ReadBufferSize: readBuffer, WriteBufferSize: readBuffer, WriteBufferPool: &p.buffers,
-		NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			var nd net.Dialer
-			c, err := nd.DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			hs.Connect = time.Duration(wire.Now() - start)
-			hs.LocalPort = c.LocalAddr().(*net.TCPAddr).Port
-			sock = &socket{Conn: c, handler: h}
-			return sock, nil
-		},
-	}
-	var err error
-	if dialer.TLSClientConfig, err = tlsConfig(d); err != nil {
-		return &HandshakeError{Outcome: "TLS", Err: err}
+		ReadBufferSize: readBuffer, WriteBufferSize: writeBuffer, WriteBufferPool: &p.buffers,
+		NetDialContext: a.connect, TLSClientConfig: tlsConfig,
 	}
 	ws, resp, err := dialer.DialContext(ctx, d.URL, d.Header)
+	if err == nil && !a.release() {
+		_ = ws.Close()
+		err = context.Cause(ctx)
+	}
 	if err != nil {
+		a.release()
 		return &HandshakeError{Outcome: handshakeOutcome(ctx, resp, err), Err: err}
 	}
-	hs.At = wire.Now()
-	hs.Upgrade = time.Duration(hs.At-start) - hs.Connect
-	hs.Header = resp.Header
-	ws.SetReadLimit(64 << 20)
-	sock.open.Store(true)
-	c := &portableConn{ws: ws, sock: sock, handler: h}
-	if d.NoPong {
-		ws.SetPingHandler(func(string) error { return nil })
-	}
-	h.Open(c, hs)
+	now := wire.Now()
+	c := &portableConn{ws: ws, sock: a.sock}
+	c.prepare(d.NoPong)
+	h.Open(c, Handshake{
+		Connect: time.Duration(a.connected - a.start), Upgrade: time.Duration(now - a.connected), At: now,
+		LocalPort: a.sock.LocalAddr().(*net.TCPAddr).Port, Header: resp.Header,
+	})
 	p.readers.Go(c.read)
 	return nil
 }
 
 func (p *portable) Wait() { p.readers.Wait() }
 
-func tlsConfig(d Dial) (*tls.Config, error) {
-	if d.CAFile == "" {
-		return &tls.Config{InsecureSkipVerify: d.Insecure}, nil //nolint:gosec // asked for by the user
-	}
-	pem, err := os.ReadFile(d.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("read certificate authority: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM form", d.CAFile)
-	}
-	return &tls.Config{RootCAs: pool, InsecureSkipVerify: d.Insecure}, nil //nolint:gosec // asked for by the user
+// attempt is one handshake under way.
+type attempt struct {
+	start, connected int64 // wire time
+	sock             *socket
+	stop             func() bool // of the watch on the context
 }
 
-// handshakeOutcome names the cause of a failed handshake.
-func handshakeOutcome(ctx context.Context, resp *http.Response, err error) string {
-	var netErr net.Error
-	switch {
-	case resp != nil:
-		return fmt.Sprintf("HTTP %d", resp.StatusCode)
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "refused"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "reset"
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return "no local port"
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return "no file descriptor"
-	case errors.Is(err, context.DeadlineExceeded), ctx.Err() != nil, errors.As(err, &netErr) && netErr.Timeout():
-		return "timeout"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "EOF before answer"
-	case isTLS(err):
-		return "TLS"
-	default:
-		return "error"
+// connect opens the TCP connection. The dialer looks at its context only while it
+// connects, so from there on the context's end is turned into a deadline.
+func (a *attempt) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+	nd := net.Dialer{KeepAlive: -1}
+	c, err := nd.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
 	}
+	a.connected, a.sock.Conn = wire.Now(), c
+	a.stop = context.AfterFunc(ctx, func() { _ = c.Close() })
+	return a.sock, nil
 }
 
-func isTLS(err error) bool {
-	var record tls.RecordHeaderError
-	var verify *tls.CertificateVerificationError
-	var alert tls.AlertError
-	return errors.As(err, &record) || errors.As(err, &verify) || errors.As(err, &alert)
-}
+// release ends the watch on the context. It returns false if the context's end has
+// closed the connection, or is about to.
+func (a *attempt) release() bool { return a.stop == nil || a.stop() }
 
 // socket tells the handler of every read and write once the handshake is over.
 type socket struct {
 	net.Conn
 	handler Handler
-	open    atomic.Bool
+	open    atomic.Bool // the handshake is over and the peer has sent no Close frame
+	reset   atomic.Bool // a write met a reset, which the reader then sees as a plain end
+	heard   int64       // wire time of a read not told yet; the reader's alone
 }
 
+// Read tells of a read when the next one begins: what came before has been
+// understood by then, and was no Close frame.
 func (s *socket) Read(b []byte) (int, error) {
+	if s.heard != 0 {
+		s.handler.Heard(s.heard)
+		s.heard = 0
+	}
 	n, err := s.Conn.Read(b)
 	if n > 0 && s.open.Load() {
-		s.handler.Heard(wire.Now())
+		s.heard = wire.Now()
 	}
 	return n, err
 }
@@ -151,18 +126,38 @@ func (s *socket) Write(b []byte) (int, error) {
 	if n > 0 && s.open.Load() {
 		s.handler.Said(wire.Now())
 	}
+	if isReset(err) {
+		s.reset.Store(true)
+	}
 	return n, err
 }
 
+// portableConn is an open connection of the portable engine.
 type portableConn struct {
 	ws      *websocket.Conn
 	sock    *socket
-	handler Handler
-	write   sync.Mutex
+	write   sync.Mutex // one message at a time; control frames have gorilla's own lock
 	asked   atomic.Bool
+	closeAt int64 // wire time of the peer's Close frame; the reader's alone
 }
 
+// writeTimeout is how long one write may take.
 const writeTimeout = time.Second
+
+// prepare sets how control frames are answered.
+func (c *portableConn) prepare(noPong bool) {
+	c.sock.open.Store(true)
+	c.ws.SetReadLimit(messageLimit)
+	answer := c.ws.CloseHandler()
+	c.ws.SetCloseHandler(func(code int, text string) error {
+		c.closeAt = wire.Now()
+		c.sock.open.Store(false)
+		return answer(code, text)
+	})
+	if noPong {
+		c.ws.SetPingHandler(func(string) error { return nil })
+	}
+}
 
 func (c *portableConn) SendText(payload []byte) error {
 	c.write.Lock()
@@ -204,18 +199,24 @@ func (c *portableConn) read() {
 	for err == nil {
 		err = c.readMessage()
 	}
-	end := endOf(err)
-	end.At = wire.Now()
-	end.Asked = c.asked.Load()
+	asked := c.asked.Load()
+	end := endOf(err, asked)
+	if end.Kind == EndFIN && c.sock.reset.Load() {
+		end.Kind = EndRST
+	}
+	if end.At = c.closeAt; end.Kind != EndCloseFrame {
+		end.At = wire.Now()
+	}
+	end.Asked = asked
 	_ = c.sock.Conn.Close() // nothing more to say; the end is known
-	c.handler.End(end)
+	c.sock.handler.End(end)
 }
 
 // messages are read into shared buffers: an idle client holds none.
 var messages = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 func (c *portableConn) readMessage() error {
-	kind, r, err := c.ws.NextReader()
+	_, r, err := c.ws.NextReader()
 	if err != nil {
 		return err
 	}
@@ -225,25 +226,21 @@ func (c *portableConn) readMessage() error {
 	if _, err := buf.ReadFrom(r); err != nil {
 		return err
 	}
-	if kind == websocket.TextMessage {
-		c.handler.Text(buf.Bytes(), wire.Now())
-	}
+	c.sock.handler.Text(buf.Bytes(), wire.Now())
 	return nil
 }
 
-// endOf turns a reader's last error into what the client saw.
-func endOf(err error) End {
-	var frame *websocket.CloseError
+// handshakeOutcome names the cause of a failed handshake.
+func handshakeOutcome(ctx context.Context, resp *http.Response, err error) string {
 	switch {
-	case errors.As(err, &frame) && frame.Code != websocket.CloseAbnormalClosure:
-		return End{Kind: EndCloseFrame, Code: frame.Code, Text: frame.Text}
-	case errors.As(err, &frame), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return End{Kind: EndFIN}
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return End{Kind: EndRST}
-	case errors.Is(err, net.ErrClosed):
-		return End{Kind: EndError, Text: "closed here"}
-	default:
-		return End{Kind: EndProtocol, Text: err.Error()}
+	case resp != nil && resp.StatusCode == http.StatusSwitchingProtocols:
+		return outcomeBad101
+	case resp != nil:
+		return "HTTP " + strconv.Itoa(resp.StatusCode)
+	case errors.Is(ctx.Err(), context.Canceled):
+		return outcomeCancelled
+	case ctx.Err() != nil:
+		return outcomeTimeout
 	}
+	return failureOutcome(err)
 }

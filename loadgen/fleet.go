@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -49,11 +50,7 @@ func NewFleet(engine Engine, spec BeginSpec) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch spec.Relay {
-	case "":
-		spec.Relay = RelayRoom
-	case RelayRoom, RelayAll, RelaySelf:
-	default:
+	if !isRelay(spec.Relay) {
 		return nil, fmt.Errorf("unknown relay mode %q; use %s, %s or %s", spec.Relay, RelayRoom, RelayAll, RelaySelf)
 	}
 	start := wire.Now()
@@ -63,7 +60,7 @@ func NewFleet(engine Engine, spec BeginSpec) (*Fleet, error) {
 	f.endings = make(chan struct{}, 1)
 	f.phases.Store(&[]phase{})
 	f.pinger = newPinger()
-	f.opens = newOpenSampler(f)
+	f.opens = newOpenSampler(start, nodes)
 	f.sat = newSaturation()
 	return f, nil
 }
@@ -121,12 +118,13 @@ func (f *Fleet) Connect(ctx context.Context, spec ConnectSpec, progress func(Pro
 	rooms := assignRooms(spec.Total, spec.Rooms, spec.Seed)
 	batch := make([]*client, spec.Clients)
 	for i := range batch {
-		c := &client{fleet: &f.fleetState, id: spec.First + uint32(i), opts: &spec}
+		c := &client{fleet: &f.fleetState, id: spec.First + uint32(i)}
 		c.room = f.roomOf(c.id, rooms[spec.Offset+i])
 		batch[i] = c
 	}
 	f.clients = append(f.clients, batch...)
 
+	dialing := spec.dialing()
 	var mu sync.Mutex
 	var finished atomic.Int64
 	res := ConnectResult{Outcomes: make(map[string]int)}
@@ -137,7 +135,9 @@ func (f *Fleet) Connect(ctx context.Context, spec ConnectSpec, progress func(Pro
 	var dials sync.WaitGroup
 	err := pace(ctx, wire.Now(), ConstantCount(spec.Rate, spec.Clients), func(i int, intended int64) {
 		dials.Go(func() {
-			outcome := f.dial(ctx, batch[i], intended)
+			c, d := batch[i], dialing
+			c.due, d.URL = intended, clientURL(spec.URLs, batch[i])
+			outcome := f.dial(ctx, c, d, spec.Keepalive)
 			finished.Add(1)
 			mu.Lock()
 			defer mu.Unlock()
@@ -149,12 +149,16 @@ func (f *Fleet) Connect(ctx context.Context, spec ConnectSpec, progress func(Pro
 	return res, err
 }
 
+// maxClients bounds what one connect command may ask for, well above what a
+// machine holds, so that a mistake does not take all memory.
+const maxClients = 10_000_000
+
 func (s *ConnectSpec) validate() error {
 	switch {
-	case s.Clients < 0 || s.Total < s.Offset+s.Clients:
+	case s.Clients < 0 || s.Offset < 0 || s.Total > maxClients || s.Clients > s.Total || s.Offset > s.Total-s.Clients:
 		return fmt.Errorf("connect: %d clients from number %d do not fit into a total of %d", s.Clients, s.Offset, s.Total)
 	case len(s.URLs) == 0:
-		return fmt.Errorf("connect: no URL to connect to")
+		return errors.New("connect: no URL to connect to")
 	case s.Rate <= 0:
 		return fmt.Errorf("connect: rate %g/s; it must be above 0", s.Rate)
 	case s.Rooms < 1:
@@ -162,39 +166,45 @@ func (s *ConnectSpec) validate() error {
 	case s.Timeout <= 0:
 		return fmt.Errorf("connect: handshake timeout %s; it must be above 0", s.Timeout)
 	}
+	if err := s.Keepalive.validate(); err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	if s.CAFile != "" {
+		if _, err := authorities(s.CAFile); err != nil {
+			return fmt.Errorf("connect: %w", err)
+		}
+	}
 	return nil
 }
 
+// dialing is what all clients of the spec dial with, but for the URL.
+func (s *ConnectSpec) dialing() Dial {
+	header := make(http.Header, len(s.Header))
+	for name, values := range s.Header { // which may be in any case
+		for _, v := range values {
+			header.Add(name, v)
+		}
+	}
+	return Dial{
+		Header: header, Subprotocol: s.Subprotocol, Timeout: s.Timeout,
+		NoPong: s.NoPong, Insecure: s.Insecure, CAFile: s.CAFile,
+	}
+}
+
 // dial makes one client's handshake and records it.
-func (f *Fleet) dial(ctx context.Context, c *client, intended int64) (outcome string) {
-	start := wire.Now()
-	f.rec.lag.record(start - intended)
-	d := Dial{
-		URL: clientURL(c.opts.URLs, c), Header: http.Header(c.opts.Header).Clone(), Subprotocol: c.opts.Subprotocol,
-		Timeout: c.opts.Timeout, NoPong: c.opts.NoPong, Insecure: c.opts.Insecure, CAFile: c.opts.CAFile,
+func (f *Fleet) dial(ctx context.Context, c *client, d Dial, k Keepalive) (outcome string) {
+	f.rec.lag[connecting].record(wire.Now() - c.due)
+	if err := f.engine.Dial(ctx, d, c); err != nil {
+		outcome = outcomeOther
+		var failed *HandshakeError
+		if errors.As(err, &failed) {
+			outcome = failed.Outcome
+		}
+		f.rec.handshake(outcome, 0, 0)
+		return outcome
 	}
-	t := &timed{client: c}
-	if err := f.engine.Dial(ctx, d, t); err != nil {
-		he := err.(*HandshakeError)
-		f.rec.handshake(he.Outcome, 0, 0)
-		return he.Outcome
-	}
-	// The time this client waited for its turn is part of its connect time.
-	f.rec.handshake(outcomeOK, t.connect+time.Duration(start-intended), t.upgrade)
-	f.pinger.add(c, c.opts.Keepalive)
+	f.pinger.add(c, k)
 	return outcomeOK
-}
-
-// timed is a client that remembers its handshake's times.
-type timed struct {
-	*client
-	connect, upgrade time.Duration
-}
-
-// Open implements Handler.
-func (t *timed) Open(conn Conn, hs Handshake) {
-	t.connect, t.upgrade = hs.Connect, hs.Upgrade
-	t.client.Open(conn, hs)
 }
 
 // roomOf is the set of clients that get what a client publishes, as a number.
@@ -222,7 +232,8 @@ func assignRooms(n, rooms int, seed uint64) []int {
 }
 
 // clientURL is the URL of one client: {client}, {name} and {room} stand for its
-// number, name and room.
+// number, name and room. Outside of relay mode room, a client's room is the set of
+// clients that get what it publishes: all, or itself.
 func clientURL(urls []string, c *client) string {
 	u := urls[int(c.id)%len(urls)]
 	if !strings.Contains(u, "{") {
@@ -238,6 +249,9 @@ func clientURL(urls []string, c *client) string {
 // Idle lets all clients be for a while and tells how many are left.
 func (f *Fleet) Idle(ctx context.Context, spec IdleSpec, progress func(Progress)) (IdleResult, error) {
 	if spec.Keepalive != nil {
+		if err := spec.Keepalive.validate(); err != nil {
+			return IdleResult{}, fmt.Errorf("idle: %w", err)
+		}
 		f.pinger.reset(f.openClients(), *spec.Keepalive)
 	}
 	begin := wire.Now()

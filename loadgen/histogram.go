@@ -9,20 +9,22 @@ import (
 	"wsrig/internal/result"
 )
 
-// With 3 significant digits a value falls into one of 2,048 steps of its power of
-// two (HdrHistogram, "sub-bucket count").
+// With 3 significant digits HdrHistogram resolves 2,048 steps ("sub-bucket count"):
+// values below that count one by one, and each power of two above it has 1,024 steps
+// of its own. Counters number them all in ascending order of value.
 const (
-	subBits  = 11
-	subCount = 1 << subBits
-	subHalf  = subCount / 2
-	powers   = 30 // 2^(30+10) ns is above result.HistMax
+	subBits = 11
+	// chunkSize is the steps of one power of two.
+	chunkSize = 1 << (subBits - 1)
+	// chunks reach up to 2^40 ns, which is above result.HistMax.
+	chunks = 40 - subBits + 2
 )
 
 // histogram counts values on any number of goroutines without a lock, in exactly
-// the buckets of HdrHistogram. It allocates a power of two's counters when the
-// first value falls there, and nothing after that. The zero value is empty.
+// the buckets of HdrHistogram. It allocates a power of two's counters, 8 KiB, when
+// the first value falls there, and nothing after that. The zero value is empty.
 type histogram struct {
-	powers [powers]atomic.Pointer[[subCount]atomic.Int64]
+	counters [chunks]atomic.Pointer[[chunkSize]atomic.Int64]
 	// lo is stored inverted so that 0 means "none yet"; hi as it is.
 	lo, hi atomic.Int64
 }
@@ -31,14 +33,8 @@ type histogram struct {
 func (h *histogram) record(v int64) {
 	v = min(max(v, result.HistMin), result.HistMax)
 	power := max(0, bits.Len64(uint64(v))-subBits)
-	counters := h.powers[power].Load()
-	if counters == nil {
-		counters = new([subCount]atomic.Int64)
-		if !h.powers[power].CompareAndSwap(nil, counters) {
-			counters = h.powers[power].Load()
-		}
-	}
-	counters[v>>power].Add(1)
+	i := power*chunkSize + int(v>>power)
+	load(&h.counters[i/chunkSize])[i%chunkSize].Add(1)
 	raise(&h.hi, v)
 	raise(&h.lo, result.HistMax+1-v)
 }
@@ -63,14 +59,14 @@ func (h *histogram) extremes() (lo, hi int64) {
 // hdr copies the counts into an HdrHistogram, exactly.
 func (h *histogram) hdr() *hdrhistogram.Histogram {
 	s := result.NewHDR().Export()
-	for power := range h.powers {
-		counters := h.powers[power].Load()
+	for c := range h.counters {
+		counters := h.counters[c].Load()
 		if counters == nil {
 			continue
 		}
-		for sub := range counters {
-			if n := counters[sub].Load(); n > 0 {
-				s.Counts[(power+1)*subHalf+sub-subHalf] += n
+		for i := range counters {
+			if n := counters[i].Load(); n > 0 {
+				s.Counts[c*chunkSize+i] = n
 			}
 		}
 	}

@@ -1,6 +1,9 @@
 package loadgen
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // The ledger knows, for every receiver and publisher, which sequence numbers came,
 // so that lost, duplicate and reordered are exact and not guessed from counts. A
@@ -116,7 +119,9 @@ type PublishLog struct {
 // belong to.
 const bucketWidth = 10_000_000 // ns
 
-// LedgerBucket counts what happened to the messages sent in one 10 ms of a trial.
+// LedgerBucket counts what happened to the messages of one 10 ms of a trial: what
+// was owed and lost by when it was sent, the rest, of which a receiver knows no
+// more, by when it was due.
 type LedgerBucket struct {
 	Start     int64 `json:"start"` // wire time
 	Owed      int64 `json:"owed"`
@@ -144,8 +149,17 @@ func (b buckets) sorted() []LedgerBucket {
 	for _, e := range b {
 		all = append(all, *e)
 	}
-	slices.SortFunc(all, func(x, y LedgerBucket) int { return int(x.Start - y.Start) })
+	slices.SortFunc(all, func(x, y LedgerBucket) int { return cmp.Compare(x.Start, y.Start) })
 	return all
+}
+
+// byRoom sorts logs by the room that they were sent to.
+func byRoom(logs []PublishLog) map[int][]PublishLog {
+	rooms := make(map[int][]PublishLog)
+	for _, l := range logs {
+		rooms[l.Room] = append(rooms[l.Room], l)
+	}
+	return rooms
 }
 
 // membership is one receiver's time in a room.
@@ -155,17 +169,24 @@ type membership struct {
 	receipts receipts
 }
 
-// settle compares what was sent to a room with what its member got. A message is
-// owed to the members connected when it was sent.
+// owed is the sequence numbers of a log that are owed to the member: those sent
+// while it was connected, the moment of the 101 included and that of the end not.
+func (m membership) owed(l PublishLog) (lo, hi int) {
+	lo, _ = slices.BinarySearch(l.Sent, m.from)
+	hi, _ = slices.BinarySearch(l.Sent, m.to)
+	return lo, max(lo, hi)
+}
+
+// settle compares what was sent to the member's room with what it got.
 func (m membership) settle(logs []PublishLog, into buckets) {
 	for _, l := range logs {
-		if l.Room != m.room {
-			continue
-		}
-		lo, _ := slices.BinarySearch(l.Sent, m.from)
-		hi, _ := slices.BinarySearch(l.Sent, m.to)
+		lo, hi := m.owed(l)
+		var b *LedgerBucket
 		for _, t := range l.Sent[lo:hi] {
-			into.at(t).Owed++
+			if b == nil || t >= b.Start+bucketWidth {
+				b = into.at(t)
+			}
+			b.Owed++
 		}
 		t := m.receipts[pubKey{l.Phase, l.Publisher}]
 		t.missing(uint32(lo), uint32(hi), func(seq uint32) { into.at(l.Sent[seq]).Lost++ })

@@ -7,9 +7,11 @@ import (
 	"wsrig/internal/wire"
 )
 
-// openSampler counts the connected clients, per node, once a second.
+// openSampler counts the connected clients, per node, at the end of every second of
+// a trial.
 type openSampler struct {
-	fleet *Fleet
+	start int64 // wire time
+	nodes *nodeTable
 	stop  chan struct{}
 	wg    sync.WaitGroup
 
@@ -18,21 +20,23 @@ type openSampler struct {
 	samples []OpenSample
 }
 
-func newOpenSampler(f *Fleet) *openSampler {
-	s := &openSampler{fleet: f, stop: make(chan struct{})}
+func newOpenSampler(start int64, nodes *nodeTable) *openSampler {
+	s := &openSampler{start: start, nodes: nodes, stop: make(chan struct{})}
 	s.wg.Go(s.run)
 	return s
 }
 
 func (s *openSampler) run() {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for second := int64(1); ; second++ {
+		end := s.start + second*intervalWidth
+		timer.Reset(time.Duration(end - wire.Now()))
 		select {
 		case <-s.stop:
 			return
-		case <-tick.C:
-			s.take()
+		case <-timer.C:
+			s.take(end)
 		}
 	}
 }
@@ -44,13 +48,14 @@ func (s *openSampler) change(node uint8, by int) {
 	s.byNode[node] += by
 }
 
-func (s *openSampler) take() {
+// take samples for the wire time at, which is now or was a moment ago.
+func (s *openSampler) take(at int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sample := OpenSample{At: seconds(wire.Now() - s.fleet.rec.start), ByNode: make(map[string]int)}
+	sample := OpenSample{At: seconds(at - s.start), ByNode: make(map[string]int)}
 	for i, n := range s.byNode {
 		sample.Open += n
-		if name := s.fleet.nodes.name(i); name != "" || n > 0 {
+		if name := s.nodes.name(i); name != "" || n > 0 {
 			sample.ByNode[name] = n
 		}
 	}
@@ -61,6 +66,6 @@ func (s *openSampler) take() {
 func (s *openSampler) close() []OpenSample {
 	close(s.stop)
 	s.wg.Wait()
-	s.take()
+	s.take(wire.Now())
 	return s.samples
 }

@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"slices"
 	"time"
 
 	"wsrig/internal/result"
@@ -22,7 +23,8 @@ const (
 	CommandFinish     = "finish"
 )
 
-// Event is one line of a command's answer.
+// Event is one line of a command's answer. One without any field only shows that
+// the worker is alive.
 type Event struct {
 	Progress *Progress `json:"progress,omitempty"`
 	Result   any       `json:"result,omitempty"`
@@ -48,6 +50,11 @@ const (
 	RelayAll  = "all"  // every client
 	RelaySelf = "self" // the publisher alone: an echo server
 )
+
+// isRelay tells whether a relay mode is known; "" stands for RelayRoom.
+func isRelay(mode string) bool {
+	return slices.Contains([]string{"", RelayRoom, RelayAll, RelaySelf}, mode)
+}
 
 // ConnectSpec opens clients.
 type ConnectSpec struct {
@@ -111,18 +118,21 @@ type PublishSpec struct {
 	Seed       uint64        `json:"seed"`
 	Size       int           `json:"size"`       // bytes of a message's text, stamp included
 	Publishers int           `json:"publishers"` // 0: one for each room
-	Grace      time.Duration `json:"grace"`      // a delivery later than this is late
+	Grace      time.Duration `json:"grace"`      // a delivery later than this after its intended time is late
 }
 
 // PublishResult is what was sent.
 type PublishResult struct {
-	Asked   float64      `json:"asked"` // arrivals a second
-	Due     int64        `json:"due"`   // arrivals of the schedule
-	Sent    int64        `json:"sent"`
-	Dropped int64        `json:"dropped"` // arrivals never sent: queue full, or no publisher connected
-	First   int64        `json:"first"`   // wire time of the first and last send; 0 without one
-	Last    int64        `json:"last"`
-	Logs    []PublishLog `json:"logs"`
+	Phase   uint32        `json:"phase"`
+	For     time.Duration `json:"for"`   // length of the schedule
+	Begin   int64         `json:"begin"` // wire time at which the schedule began
+	Asked   float64       `json:"asked"` // arrivals a second
+	Due     int64         `json:"due"`   // arrivals of the schedule
+	Sent    int64         `json:"sent"`
+	Dropped int64         `json:"dropped"` // arrivals never sent: no publisher could take them
+	First   int64         `json:"first"`   // wire time of the first and last send; 0 without one
+	Last    int64         `json:"last"`
+	Logs    []PublishLog  `json:"logs"`
 }
 
 // AwaitSpec tells a worker what all workers have sent, and to wait until its own
@@ -140,7 +150,7 @@ type AwaitResult struct {
 
 // DisconnectSpec ends clients with a closing handshake.
 type DisconnectSpec struct {
-	Clients int `json:"clients"` // how many, first connected first; 0 for all
+	Clients int `json:"clients"` // how many, in the order of their numbers; 0 for all
 	Code    int `json:"code"`
 }
 
@@ -175,7 +185,7 @@ type Snapshot struct {
 
 // OpenSample is the clients connected at one moment.
 type OpenSample struct {
-	At     float64        `json:"at_s"` // since begin
+	At     float64        `json:"at_s"` // since begin; the end of a second, but for the last
 	Open   int            `json:"open"`
 	ByNode map[string]int `json:"by_node"`
 }

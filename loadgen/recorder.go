@@ -17,12 +17,20 @@ type recorder struct {
 	latency   [maxNodes * maxNodes]atomic.Pointer[histogram] // publisher's node x receiver's node
 	intervals [maxIntervals]atomic.Pointer[interval]
 
-	connect, upgrade, lag histogram
+	connect, upgrade histogram
+	lag              [actions]histogram
 
 	mu         sync.Mutex // the rare things below
 	anomalies  buckets
 	handshakes map[string]int
 }
+
+// Actions of the generator that have an intended time.
+const (
+	connecting = iota
+	publishing
+	actions
+)
 
 const (
 	// maxNodes bounds the node x node matrix; node 0 is "unknown".
@@ -153,15 +161,16 @@ func (r *recorder) intervalCounts() ([]IntervalCount, error) {
 // nodeTable numbers the nodes. Number 0 is "unknown". Names that the run did not
 // announce get the next free numbers, which only this process knows.
 type nodeTable struct {
-	mu    sync.RWMutex
-	names []string
+	announced int
+	mu        sync.RWMutex
+	names     []string
 }
 
 func newNodeTable(announced []string) (*nodeTable, error) {
 	if len(announced) >= maxNodes {
 		return nil, fmt.Errorf("%d nodes are more than this build measures; use up to %d", len(announced), maxNodes-1)
 	}
-	return &nodeTable{names: append([]string{""}, announced...)}, nil
+	return &nodeTable{announced: len(announced), names: append([]string{""}, announced...)}, nil
 }
 
 // index returns the number of a node, 0 for no name or a full table.
@@ -181,6 +190,15 @@ func (t *nodeTable) index(name string) uint8 {
 	}
 	t.names = append(t.names, name)
 	return uint8(len(t.names) - 1)
+}
+
+// stamped is the number of a node that a stamp may carry to another process: one
+// that the run announced. When it announced none there is one process only.
+func (t *nodeTable) stamped(i uint8) uint8 {
+	if t.announced > 0 && int(i) > t.announced {
+		return 0
+	}
+	return i
 }
 
 func (t *nodeTable) name(i int) string {

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // Remote drives a worker over its control API.
@@ -18,47 +20,80 @@ type Remote struct {
 	Token string
 }
 
+// silenceLimit is how long a worker may send nothing before it is given up: one that
+// is alive shows so every second, but a Snapshot takes a while to put together.
+const silenceLimit = 30 * time.Second
+
+// errSilent is why a call to a worker that says nothing any more ends.
+var errSilent = fmt.Errorf("the worker has said nothing for %s: it is frozen, or the network is gone", silenceLimit)
+
+// control is the HTTP client of the control API. It takes no notice of HTTP_PROXY,
+// which is meant for other traffic, and keeps no connection.
+var control = &http.Client{Transport: &http.Transport{
+	DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, DisableKeepAlives: true,
+}}
+
 // Call sends a command and returns its result. progress is called for every report
-// on the way, from this goroutine.
+// on the way, from this goroutine; it may be nil. The error names the worker and
+// the command.
 func Call[R any](ctx context.Context, r Remote, command string, spec any, progress func(Progress)) (R, error) {
-	var zero R
-	body, err := json.Marshal(spec)
+	result, err := call[R](ctx, r, command, spec, progress)
 	if err != nil {
-		return zero, fmt.Errorf("worker %s: %s: %w", r.Addr, command, err)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+r.Addr+"/v1/"+command, bytes.NewReader(body))
-	if err != nil {
-		return zero, fmt.Errorf("worker %s: %s: %w", r.Addr, command, err)
-	}
-	req.Header.Set("Authorization", "Bearer "+r.Token)
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return zero, fmt.Errorf("worker %s: %s: %w", r.Addr, command, err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // best effort: the status says enough
-		return zero, fmt.Errorf("worker %s: %s: %s: %s", r.Addr, command, resp.Status, strings.TrimSpace(string(text)))
-	}
-	result, err := readEvents[R](resp.Body, progress)
-	if err != nil {
-		return zero, fmt.Errorf("worker %s: %s: %w", r.Addr, command, err)
+		return result, fmt.Errorf("worker %s: %s: %w", r.Addr, command, err)
 	}
 	return result, nil
 }
 
-// readEvents reads a command's answer up to its result.
-func readEvents[R any](body io.Reader, progress func(Progress)) (R, error) {
+func call[R any](ctx context.Context, r Remote, command string, spec any, progress func(Progress)) (R, error) {
 	var zero R
-	in := bufio.NewReaderSize(body, 64<<10)
+	body, err := json.Marshal(spec)
+	if err != nil {
+		return zero, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := time.AfterFunc(silenceLimit, func() { cancel(errSilent) })
+	defer silence.Stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+r.Addr+"/v1/"+command, bytes.NewReader(body))
+	if err != nil {
+		return zero, err
+	}
+	req.Header.Set("Authorization", "Bearer "+r.Token)
+	resp, err := control.Do(req)
+	if err != nil {
+		return zero, because(ctx, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // best effort: the status says enough
+		return zero, fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(text)))
+	}
+	result, err := readEvents[R](resp.Body, func(p *Progress) {
+		silence.Reset(silenceLimit)
+		if p != nil && progress != nil {
+			progress(*p)
+		}
+	})
+	return result, because(ctx, err)
+}
+
+// because prefers the reason that a call was cancelled for to how that showed.
+func because(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// readEvents reads a command's answer up to its result. alive is called for every
+// event before, with its progress if it has any.
+func readEvents[R any](body io.Reader, alive func(*Progress)) (R, error) {
+	var zero R
+	in := bufio.NewReaderSize(body, 4<<10)
 	for {
 		line, err := in.ReadBytes('\n')
-		if len(line) == 0 && err != nil {
-			if errors.Is(err, io.EOF) {
-				return zero, errors.New("the answer ended without a result: the worker has died")
-			}
-			return zero, err
+		if err != nil { // what there is of the line is cut short
+			return zero, fmt.Errorf("the answer ended without a result, so the worker has died: %w", err)
 		}
 		var e struct {
 			Progress *Progress       `json:"progress"`
@@ -71,10 +106,6 @@ func readEvents[R any](body io.Reader, progress func(Progress)) (R, error) {
 		switch {
 		case e.Error != "":
 			return zero, errors.New(e.Error)
-		case e.Progress != nil:
-			if progress != nil {
-				progress(*e.Progress)
-			}
 		case e.Result != nil:
 			var result R
 			if err := json.Unmarshal(e.Result, &result); err != nil {
@@ -82,5 +113,6 @@ func readEvents[R any](body io.Reader, progress func(Progress)) (R, error) {
 			}
 			return result, nil
 		}
+		alive(e.Progress)
 	}
 }

@@ -12,7 +12,8 @@ import (
 
 // Limits beyond which the generator itself is in doubt, and with it the figures.
 const (
-	// maxLagP99 is how late the 99th of 100 actions may be. Every latency holds it.
+	// maxLagP99 is how late the 99th of 100 actions of a kind may be. Every latency
+	// holds it.
 	maxLagP99 = 25 * time.Millisecond
 	// maxCPUShare is how much of the cores it may use the generator may need while
 	// it publishes; above it, queueing in the generator is likely.
@@ -56,12 +57,19 @@ func (s *saturation) drops(dropped, due int64) {
 	}
 }
 
-// verdict adds what is known only at the end and returns all reasons.
-func (s *saturation) verdict(lag *histogram) []string {
+// lateness judges the schedule lag of one kind of action. The kinds are judged
+// apart, so that many handshakes in time do not hide late messages.
+func (s *saturation) lateness(what string, lag *histogram) {
 	h := lag.hdr()
 	if p99 := time.Duration(h.ValueAtQuantile(99)); h.TotalCount() > 0 && p99 > maxLagP99 {
-		s.reasons = append(s.reasons, fmt.Sprintf("the generator was late: schedule lag p99 %s (limit %s)", p99.Round(time.Millisecond/10), maxLagP99))
+		s.reasons = append(s.reasons, fmt.Sprintf("%s left late: schedule lag p99 %s (limit %s)", what, p99.Round(time.Millisecond/10), maxLagP99))
 	}
+}
+
+// verdict adds what is known only at the end and returns all reasons.
+func (s *saturation) verdict(r *recorder) []string {
+	s.lateness("handshakes", &r.lag[connecting])
+	s.lateness("messages", &r.lag[publishing])
 	return s.reasons
 }
 

@@ -46,19 +46,21 @@ type ramp struct {
 	n           int
 }
 
+// Due uses the form of the quadratic formula that stays exact for a slope near 0.
 func (r ramp) Due(i int) time.Duration {
-	x := float64(i)
-	if math.Abs(r.slope) < 1e-12 {
-		return time.Duration(x / r.from * 1e9)
+	if i == 0 {
+		return 0
 	}
-	root := math.Sqrt(max(0, r.from*r.from+2*r.slope*x))
-	return time.Duration((root - r.from) / r.slope * 1e9)
+	root := math.Sqrt(max(0, r.from*r.from+2*r.slope*float64(i)))
+	return time.Duration(2 * float64(i) / (r.from + root) * 1e9)
 }
 
 func (r ramp) Count() int { return r.n }
 
-// Spike is a base rate with a higher one between from and from+width.
+// Spike is a base rate with a higher one between from and from+width. What lies
+// beyond length is cut off.
 func Spike(base, peak float64, from, width, length time.Duration) Schedule {
+	from = min(from, length)
 	width = min(width, length-from)
 	before := int(math.Round(base * from.Seconds()))
 	during := int(math.Round(peak * width.Seconds()))
@@ -102,23 +104,36 @@ type fixed []time.Duration
 func (f fixed) Due(i int) time.Duration { return f[i] }
 func (f fixed) Count() int              { return len(f) }
 
-// Schedule kinds as a step names them.
+// Arrival schedules as a publish command names them.
 const (
 	ArrivalConstant = "constant"
 	ArrivalPoisson  = "poisson"
 )
 
-// NewSchedule makes the schedule of a publish step.
+// maxArrivals bounds one schedule. The time of every message sent is kept for the
+// ledger, 8 bytes each.
+const maxArrivals = 100_000_000
+
+// NewSchedule makes the schedule of a publish command.
 func NewSchedule(kind string, rate float64, length time.Duration, seed uint64) (Schedule, error) {
-	if rate <= 0 || length <= 0 {
-		return nil, fmt.Errorf("a schedule needs a rate and a length above 0, not %g/s for %s", rate, length)
+	if err := checkSchedule(kind, rate, length); err != nil {
+		return nil, err
 	}
-	switch kind {
-	case "", ArrivalConstant:
-		return Constant(rate, length), nil
-	case ArrivalPoisson:
+	if kind == ArrivalPoisson {
 		return Poisson(rate, length, seed), nil
-	default:
-		return nil, fmt.Errorf("unknown arrival schedule %q; use %s or %s", kind, ArrivalConstant, ArrivalPoisson)
 	}
+	return Constant(rate, length), nil
+}
+
+// checkSchedule says what keeps NewSchedule from making a schedule.
+func checkSchedule(kind string, rate float64, length time.Duration) error {
+	switch {
+	case kind != "" && kind != ArrivalConstant && kind != ArrivalPoisson:
+		return fmt.Errorf("unknown arrival schedule %q; use %s or %s", kind, ArrivalConstant, ArrivalPoisson)
+	case !(rate > 0) || length <= 0:
+		return fmt.Errorf("a schedule needs a rate and a length above 0, not %g/s for %s", rate, length)
+	case rate*length.Seconds() > maxArrivals:
+		return fmt.Errorf("%g/s for %s are more than %d arrivals; use a lower rate or a shorter time", rate, length, maxArrivals)
+	}
+	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"wsrig/internal/wire"
 )
 
 // Load is a stand-alone run against one server: connect, publish, wait for the last
@@ -54,60 +56,91 @@ func (l Load) Validate() error {
 	if l.ConnectRate <= 0 {
 		bad("connect-rate %g/s: use a rate above 0", l.ConnectRate)
 	}
-	if l.Rate < 0 {
-		bad("rate %g/s: use 0 to publish nothing, or more", l.Rate)
-	}
 	if l.Rooms < 1 || l.Rooms > max(1, l.Clients) {
 		bad("rooms %d: use 1 to %d, the number of clients", l.Rooms, max(1, l.Clients))
-	}
-	if l.For <= 0 {
-		bad("for %s: use a length above 0", l.For)
 	}
 	if l.Timeout <= 0 {
 		bad("timeout %s: use a length above 0", l.Timeout)
 	}
-	return errors.Join(errs...)
+	if err := l.Keepalive.validate(); err != nil {
+		errs = append(errs, err)
+	}
+	if l.CAFile != "" {
+		if _, err := authorities(l.CAFile); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if l.For <= 0 {
+		bad("for %s: use a length above 0", l.For)
+	}
+	return errors.Join(append(errs, l.validatePublish()...)...)
 }
 
-// Run makes a stand-alone run with an engine. progress is called from other
-// goroutines with the step's name.
+// validatePublish returns the mistakes in what is to be published.
+func (l Load) validatePublish() (errs []error) {
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if !(l.Rate >= 0) {
+		bad("rate %g/s: use 0 to publish nothing, or more", l.Rate)
+	}
+	if l.Rate > 0 && l.For > 0 {
+		if err := checkSchedule(l.Arrival, l.Rate, l.For); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if l.Size < wire.StampSize || l.Size > messageLimit {
+		bad("size %d: use %d, which the stamp of a message takes, to %d bytes", l.Size, wire.StampSize, messageLimit)
+	}
+	if l.Publishers < 0 || l.Publishers > max(1, l.Clients) {
+		bad("publishers %d: use 1 to %d, the number of clients, or 0 for one in each room", l.Publishers, max(1, l.Clients))
+	}
+	if l.Grace <= 0 {
+		bad("grace %s: use a length above 0", l.Grace)
+	}
+	if !isRelay(l.Relay) {
+		bad("relay %q: use %s, %s or %s", l.Relay, RelayRoom, RelayAll, RelaySelf)
+	}
+	return errs
+}
+
+// Run makes a stand-alone run with an engine. progress is called with the step's
+// name, from one goroutine at a time. When no client gets a 101 the rest is left out.
 func (l Load) Run(ctx context.Context, engine Engine, progress func(step string, p Progress)) (*Summary, error) {
 	fleet, err := NewFleet(engine, BeginSpec{Relay: l.Relay})
 	if err != nil {
 		return nil, err
 	}
-	finished := false
-	defer func() {
-		if !finished {
-			fleet.Abandon()
-		}
-	}()
-	in := func(step string) func(Progress) { return func(p Progress) { progress(step, p) } }
-	if _, err := fleet.Connect(ctx, l.connect(), in("connect")); err != nil {
-		return nil, err
+	published, err := l.act(ctx, fleet, func(step string) func(Progress) {
+		return func(p Progress) { progress(step, p) }
+	})
+	if err != nil {
+		return nil, errors.Join(err, fleet.Abandon())
 	}
-	var published []PublishResult
-	if l.Rate > 0 {
-		res, err := fleet.Publish(ctx, PublishSpec{
-			Phase: uint32(l.Seed) | 1, Rate: l.Rate, For: l.For, Arrival: l.Arrival, Seed: l.Seed,
-			Size: l.Size, Publishers: l.Publishers, Grace: l.Grace,
-		}, in("publish"))
-		if err != nil {
-			return nil, err
-		}
-		published = append(published, res)
-		if _, err := fleet.Await(ctx, AwaitSpec{Logs: res.Logs, Grace: l.Grace}, in("wait for deliveries")); err != nil {
-			return nil, err
-		}
-	} else if _, err := fleet.Idle(ctx, IdleSpec{For: l.For, UntilClosed: true}, in("idle")); err != nil {
-		return nil, err
-	}
-	finished = true
 	snapshot, err := fleet.Finish(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return Summarize([]Snapshot{snapshot}, published, nil)
+}
+
+// act makes the steps of a run.
+func (l Load) act(ctx context.Context, fleet *Fleet, in func(step string) func(Progress)) ([]PublishResult, error) {
+	connected, err := fleet.Connect(ctx, l.connect(), in("connect"))
+	if err != nil || connected.OK == 0 {
+		return nil, err
+	}
+	if l.Rate == 0 {
+		_, err := fleet.Idle(ctx, IdleSpec{For: l.For, UntilClosed: true}, in("idle"))
+		return nil, err
+	}
+	res, err := fleet.Publish(ctx, PublishSpec{
+		Phase: uint32(l.Seed) | 1, Rate: l.Rate, For: l.For, Arrival: l.Arrival, Seed: l.Seed,
+		Size: l.Size, Publishers: l.Publishers, Grace: l.Grace,
+	}, in("publish"))
+	if err != nil {
+		return nil, err
+	}
+	_, err = fleet.Await(ctx, AwaitSpec{Logs: res.Logs, Grace: l.Grace}, in("wait for deliveries"))
+	return []PublishResult{res}, err
 }
 
 func (l Load) connect() ConnectSpec {

@@ -23,7 +23,6 @@ type Summary struct {
 
 	snapshots []Snapshot
 	publishes []PublishResult
-	workers   int
 	markAt    func(at int64) string
 }
 
@@ -40,7 +39,7 @@ func Summarize(snapshots []Snapshot, publishes []PublishResult, markAt func(at i
 	}
 	s := &Summary{
 		Start: snapshots[0].Start, Metrics: map[string]result.Metric{}, Histograms: map[string]result.Histogram{},
-		Handshakes: map[string]int{}, snapshots: snapshots, publishes: publishes, workers: len(snapshots), markAt: markAt,
+		Handshakes: map[string]int{}, snapshots: snapshots, publishes: publishes, markAt: markAt,
 	}
 	for _, w := range snapshots {
 		s.Start = min(s.Start, w.Start)
@@ -120,8 +119,7 @@ func (s *Summary) intervals() error {
 				}
 			}
 		}
-		for _, o := range w.Open {
-			i := max(0, int(math.Ceil(o.At))-1) // the sample stands at the end of its second
+		for i, o := range openBySecond(w.Open) {
 			iv := byIndex[i]
 			if iv == nil {
 				iv = &result.Interval{Start: float64(i)}
@@ -148,4 +146,13 @@ func (s *Summary) intervals() error {
 	}
 	slices.SortFunc(s.Intervals, func(a, b result.Interval) int { return int(a.Start - b.Start) })
 	return nil
+}
+
+// openBySecond gives each second the last sample taken in it, its end included.
+func openBySecond(samples []OpenSample) map[int]OpenSample {
+	bySecond := make(map[int]OpenSample, len(samples))
+	for _, o := range samples {
+		bySecond[max(0, int(math.Ceil(o.At))-1)] = o
+	}
+	return bySecond
 }

@@ -3,6 +3,7 @@ package loadgen
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"wsrig/internal/result"
 )
@@ -77,26 +78,31 @@ func (s *Summary) keepPair(p NodePair) error {
 	return err
 }
 
-// rates sets asked and achieved rates side by side, over all publish steps.
+// rates sets asked and achieved rates side by side, over all publish steps. Every
+// worker had its share of each step. Asked is what was due over the lengths of the
+// steps; achieved is what was sent over the same lengths, or up to the last send
+// where the generator needed longer. Rates are never averaged.
 func (s *Summary) rates() {
-	var asked, achieved float64
+	type step struct{ asked, took time.Duration }
+	steps := map[uint32]step{}
 	var sent, dropped, due int64
 	for _, p := range s.publishes {
-		asked += p.Asked * float64(p.Due)
 		due += p.Due
 		sent += p.Sent
 		dropped += p.Dropped
-		if p.Last > p.First {
-			// n sends have n-1 gaps between them.
-			achieved += float64(p.Sent-1) / (float64(p.Last-p.First) / 1e9) * float64(p.Due)
-		}
+		st := steps[p.Phase]
+		st.asked = max(st.asked, p.For)
+		st.took = max(st.took, p.For, time.Duration(p.Last-p.Begin))
+		steps[p.Phase] = st
 	}
-	steps := float64(s.workers) // each worker had its share of every step's rate
-	if due > 0 {
-		s.set("rate.asked", asked/float64(due)*steps, due)
+	var all step
+	for _, st := range steps {
+		all.asked += st.asked
+		all.took += st.took
 	}
-	if achieved > 0 {
-		s.set("rate.achieved", achieved/float64(due)*steps, sent)
+	if all.asked > 0 {
+		s.set("rate.asked", float64(due)/all.asked.Seconds(), due)
+		s.set("rate.achieved", float64(sent)/all.took.Seconds(), sent)
 	}
 	s.set("rate.dropped", float64(dropped), due)
 	s.set("delivery.sent", float64(sent), due)

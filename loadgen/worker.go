@@ -14,7 +14,7 @@ import (
 )
 
 // Worker serves a Fleet over HTTP: the control API. Commands run one at a time; a
-// client that goes away cancels its command.
+// caller that goes away cancels its command.
 type Worker struct {
 	token  string
 	engine func() Engine
@@ -35,8 +35,36 @@ func NewWorker(token string, engine func() Engine) (*Worker, error) {
 // comma for each message.
 const specLimit = 256 << 20
 
-// Serve answers commands until ctx ends; then it cuts off what is left.
+// stopWithin is how long a command may take to notice that the worker is to stop.
+const stopWithin = 3 * time.Second
+
+// Serve answers commands until ctx ends; then it cuts off what is left, the command
+// that runs and the clients.
 func (w *Worker) Serve(ctx context.Context, l net.Listener) error {
+	running, cancel := context.WithCancel(ctx)
+	defer cancel()
+	srv := &http.Server{
+		Handler: w.commands(), ReadHeaderTimeout: 10 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return running },
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	var err error
+	select {
+	case err = <-served:
+		cancel()
+		err = fmt.Errorf("control API: %w", err)
+	case <-ctx.Done():
+		quick, stop := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+		defer stop()
+		err = srv.Shutdown(quick)
+		<-served
+	}
+	return errors.Join(err, srv.Close(), w.abandon())
+}
+
+// commands is the control API.
+func (w *Worker) commands() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, "ok\n") })
 	handle(mux, w, CommandBegin, func(_ context.Context, s BeginSpec, _ func(Progress)) (struct{}, error) {
@@ -64,33 +92,31 @@ func (w *Worker) Serve(ctx context.Context, l net.Listener) error {
 		defer func() { w.fleet = nil }()
 		return w.fleet.Finish(ctx)
 	})
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
-	stopped := make(chan error, 1)
-	go func() {
-		<-ctx.Done()
-		quick, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		stopped <- errors.Join(srv.Shutdown(quick), srv.Close())
-	}()
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("control API: %w", err)
-	}
-	err := <-stopped
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.fleet != nil {
-		w.fleet.Abandon()
-		w.fleet = nil
-	}
-	return err
+	return mux
 }
 
 func (w *Worker) begin(s BeginSpec) error {
-	if w.fleet != nil {
-		w.fleet.Abandon()
-	}
 	var err error
+	if w.fleet != nil {
+		err = w.fleet.Abandon()
+		w.fleet = nil
+	}
+	if err != nil {
+		return err
+	}
 	w.fleet, err = NewFleet(w.engine(), s)
+	return err
+}
+
+// abandon ends a trial that nobody finished, once its last command has ended.
+func (w *Worker) abandon() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fleet == nil {
+		return nil
+	}
+	err := w.fleet.Abandon()
+	w.fleet = nil
 	return err
 }
 
@@ -102,10 +128,8 @@ func handle[S, R any](mux *http.ServeMux, w *Worker, command string, run func(co
 			return
 		}
 		var spec S
-		dec := json.NewDecoder(http.MaxBytesReader(rw, req.Body, specLimit))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&spec); err != nil {
-			http.Error(rw, command+": "+err.Error(), http.StatusBadRequest)
+		if status, err := readSpec(http.MaxBytesReader(rw, req.Body, specLimit), &spec); err != nil {
+			http.Error(rw, command+": "+err.Error(), status)
 			return
 		}
 		if !w.mu.TryLock() {
@@ -119,7 +143,9 @@ func handle[S, R any](mux *http.ServeMux, w *Worker, command string, run func(co
 		}
 		rw.Header().Set("Content-Type", "application/x-ndjson")
 		out := &eventStream{rw: rw, enc: json.NewEncoder(rw)}
+		quiet := out.beat()
 		result, err := run(req.Context(), spec, func(p Progress) { out.send(Event{Progress: &p}) })
+		quiet()
 		w.mu.Unlock() // before the answer: the caller's next command may follow at once
 		if err != nil {
 			out.send(Event{Error: err.Error()})
@@ -127,6 +153,26 @@ func handle[S, R any](mux *http.ServeMux, w *Worker, command string, run func(co
 		}
 		out.send(Event{Result: result})
 	})
+}
+
+// readSpec decodes a command's body, and returns the HTTP status of a bad one. It
+// reads up to the end: only then does the server notice that a caller goes away.
+func readSpec(body io.Reader, spec any) (status int, err error) {
+	dec := json.NewDecoder(body)
+	dec.DisallowUnknownFields()
+	if err = dec.Decode(spec); err == nil {
+		if _, err = dec.Token(); errors.Is(err, io.EOF) {
+			return http.StatusOK, nil
+		}
+		if err == nil {
+			err = errors.New("there is more after the JSON object")
+		}
+	}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return http.StatusRequestEntityTooLarge, err
+	}
+	return http.StatusBadRequest, err
 }
 
 // eventStream writes events, each at once. A reader that has gone away cancels the
@@ -137,9 +183,40 @@ type eventStream struct {
 	enc *json.Encoder
 }
 
+const (
+	// beatEvery is how often a command without news shows that it is alive.
+	beatEvery = time.Second
+	// eventTimeout is how long a reader may leave an event lying.
+	eventTimeout = 30 * time.Second
+)
+
 func (s *eventStream) send(e Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	out := http.NewResponseController(s.rw)
+	_ = out.SetWriteDeadline(time.Now().Add(eventTimeout))
 	_ = s.enc.Encode(e)
-	_ = http.NewResponseController(s.rw).Flush()
+	_ = out.Flush()
+}
+
+// beat sends an empty event regularly until the returned stop.
+func (s *eventStream) beat() (stop func()) {
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(beatEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				s.send(Event{})
+			}
+		}
+	})
+	return func() {
+		close(done)
+		wg.Wait()
+	}
 }

@@ -6,7 +6,6 @@
 package nginx
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"errors"
@@ -34,8 +33,7 @@ var _ testbed.Proxy = Driver{}
 var shipped embed.FS
 
 const (
-	configName   = "nginx.conf"
-	checkTimeout = 10 * time.Second
+	configName = "nginx.conf"
 )
 
 // Name is nginx.
@@ -90,25 +88,13 @@ func (Driver) Check(ctx context.Context, cfg testbed.Config, dir string) error {
 	if err != nil {
 		return fmt.Errorf("nginx -t: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, configName), []byte(cfg.Text), 0o644); err != nil {
-		return fmt.Errorf("nginx -t: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "nginx", append(inFolder(dir), "-t")...)
-	cmd.Dir, cmd.WaitDelay = dir, time.Second
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return fmt.Errorf("%s: nginx -t did not end within %v: %w", fileName(cfg.Source), checkTimeout, ctx.Err())
-	case errors.As(err, &exit):
-		return fmt.Errorf("%s: nginx -t: %s", fileName(cfg.Source), bytes.TrimSpace(out))
-	}
-	return fmt.Errorf("%s: nginx -t: %w", fileName(cfg.Source), err)
+	summary := func(line string) bool { return strings.HasSuffix(line, "test failed") }
+	argv := append([]string{"nginx", "-t"}, inFolder(dir)...)
+	return testbed.RunCheck(ctx, cfg, dir, configName, checkedPlace, summary, argv...)
 }
+
+// checkedPlace is where nginx -t says that a mistake is: in /some/dir/nginx.conf:14.
+var checkedPlace = regexp.MustCompile(`( in )[^ ]*/nginx\.conf:([0-9]+)`)
 
 // inFolder are the arguments that keep Nginx in one folder and in the foreground. As
 // root its workers stay root: they would become a user that may not enter the folder.

@@ -49,13 +49,17 @@ func (tb *Testbed) signal(unit string, s Signal) error {
 }
 
 // Restart ends a unit in an orderly way, or picks up after a Kill, and starts it
-// again on the same ports. It returns when the unit serves.
+// again on the same ports. It returns when the unit serves. A unit that ended
+// unasked before is not restarted: that is its *ExitError.
 func (tb *Testbed) Restart(ctx context.Context, unit string) error {
 	ctx, cancel := faultContext(ctx, "restart", unit)
 	defer cancel()
 	inst, err := tb.Find(unit)
 	if err != nil {
 		return err
+	}
+	if e := inst.Exit(); e != nil && !e.Asked {
+		return e // it crashed, which a restart must not hide
 	}
 	if err := inst.Restart(ctx); err != nil {
 		return err

@@ -32,7 +32,7 @@ func tailLines(path string, n int) []string {
 	lines = lines[max(0, len(lines)-n):]
 	for i, l := range lines {
 		if len(l) > lineMax {
-			lines[i] = l[:lineMax] + "..."
+			lines[i] = strings.ToValidUTF8(l[:lineMax], "") + "..."
 		}
 	}
 	return lines

@@ -11,8 +11,15 @@ import (
 	"time"
 )
 
-// tailLength is how many log lines a failed unit's error shows.
-const tailLength = 15
+const (
+	// tailLength is how many log lines a failed unit's error shows.
+	tailLength = 15
+	// killTimeout is how long processes may outlive SIGKILL: one that waits for a
+	// disk does not end before its input or output is done.
+	killTimeout = 5 * time.Second
+	// failedGrace is what a unit that did not come up gets to end, at most.
+	failedGrace = 5 * time.Second
+)
 
 // process is a unit as a local process group.
 type process struct {
@@ -23,91 +30,124 @@ type process struct {
 	logPath string
 
 	mu       sync.Mutex
+	life     *life         // the latest; nil before the first
+	usedCPU  time.Duration // by lives that are over
+	shownCPU time.Duration // the most that Usage has told, so that it only grows
+}
+
+// life is one run of a unit's program, from its fork to the end of the last process
+// of its group. Its fields are guarded by the process's mu.
+type life struct {
 	cmd      *exec.Cmd
+	pid      int // also the group's number
 	done     chan struct{}
-	exit     *ExitError
+	exit     *ExitError // nil until done is closed
+	left     error      // processes that outlived SIGKILL
 	expected bool
-	usedCPU  time.Duration // by starts that have ended, so that CPU only grows
 }
 
 func (p *process) Unit() Unit      { return p.unit }
 func (p *process) Dir() string     { return p.dir }
 func (p *process) LogPath() string { return p.logPath }
+func (p *process) PID() int        { return p.current().pid }
 
-func (p *process) PID() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.cmd == nil {
-		return 0
-	}
-	return p.cmd.Process.Pid
-}
-
-func (p *process) Done() <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.done
-}
+func (p *process) Done() <-chan struct{} { return p.current().done }
 
 func (p *process) Exit() *ExitError {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.exit
+	return p.life.exit
 }
 
 func (p *process) Expect() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.expected = true
+	p.life.expected = true
+}
+
+// current is the latest life. An instance that is handed out has one.
+func (p *process) current() *life {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.life
 }
 
 // start forks the unit and waits until it is ready. On error nothing is left.
 func (p *process) start(ctx context.Context) error {
-	if err := p.fork(); err != nil {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s was not started: %w", p.unit.Name, context.Cause(ctx))
+	}
+	l, err := p.fork()
+	if err != nil {
 		return fmt.Errorf("%s: start %s: %w", p.unit.Name, p.path, err)
 	}
-	if err := awaitReady(ctx, p); err != nil {
-		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	if err := awaitReady(ctx, p, l); err != nil {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), failedGrace)
 		defer cancel()
 		return errors.Join(err, p.Stop(stop))
 	}
 	return nil
 }
 
-func (p *process) fork() error {
+func (p *process) fork() (*life, error) {
 	log, err := os.OpenFile(p.logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer log.Close()
 	cmd := exec.Command(p.path, p.unit.Args...)
 	cmd.Dir = p.dir
+	// Files, not pipes: Wait must not depend on what a left-over process keeps open.
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(baseEnv(), p.unit.Env...)
 	setProcessGroup(cmd)
-	return p.runtime.startProcess(cmd, p.adopt)
+	return p.runtime.startProcess(p, cmd)
 }
 
-// adopt makes a started process the unit's own.
-func (p *process) adopt(cmd *exec.Cmd) {
-	done := make(chan struct{})
+// runs tells whether the unit's latest life is not over. The caller holds mu.
+func (p *process) runs() bool { return p.life != nil && p.life.exit == nil }
+
+// adopt makes a process that was just started the unit's own.
+func (p *process) adopt(cmd *exec.Cmd) *life {
+	l := &life{cmd: cmd, pid: cmd.Process.Pid, done: make(chan struct{})}
 	p.mu.Lock()
-	p.cmd, p.done, p.exit, p.expected = cmd, done, nil, false
+	p.life = l
 	p.mu.Unlock()
-	go p.reap(cmd, done)
+	go p.reap(l)
+	return l
 }
 
-// reap waits for the first process and records how it ended.
-func (p *process) reap(cmd *exec.Cmd, done chan struct{}) {
-	_ = cmd.Wait() // the status is in ProcessState
+// reap waits for the first process, ends what is left of its group, such as workers
+// whose master was killed, and records how it ended.
+func (p *process) reap(l *life) {
+	awaitExit(l.cmd)
+	// As long as the first process is not waited for, its number and the group's
+	// belong to it. Afterwards they may be given to a stranger, so the wait comes
+	// last and under mu, which every sender of a signal holds too.
+	left := endGroup(p.unit.Name, l.pid)
+	tail := tailLines(p.logPath, tailLength)
 	p.mu.Lock()
-	p.exit = &ExitError{
-		Unit: p.unit.Name, Status: cmd.ProcessState.String(), Asked: p.expected,
-		Tail: tailLines(p.logPath, tailLength), LogPath: p.logPath,
+	defer p.mu.Unlock()
+	_ = l.cmd.Wait() // the status is in ProcessState
+	state := l.cmd.ProcessState
+	l.left = left
+	l.exit = &ExitError{Unit: p.unit.Name, Status: state.String(), Asked: l.expected, Tail: tail, LogPath: p.logPath}
+	// Time of killed workers that nobody waited for is in shownCPU only.
+	p.usedCPU = max(p.usedCPU+state.UserTime()+state.SystemTime(), p.shownCPU)
+	close(l.done)
+}
+
+// endGroup kills a group whose first process has ended, and waits for the rest.
+func endGroup(unit string, pgid int) error {
+	deadline := time.Now().Add(killTimeout)
+	for groupAlive(pgid) {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s: processes of group %d are still there %s after SIGKILL; see ps -o pid,stat,args -g %d", unit, pgid, killTimeout, pgid)
+		}
+		_ = syscall.Kill(-pgid, syscall.SIGKILL) // again for one that was just forked
+		time.Sleep(2 * time.Millisecond)         // not our children: there is no event to wait for
 	}
-	p.usedCPU += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	p.mu.Unlock()
-	close(done)
+	return nil
 }
 
 // baseEnv is what every unit inherits. Nothing else of the caller's environment
@@ -134,14 +174,15 @@ func (p *process) Signal(s Signal) error {
 	if !ok {
 		return fmt.Errorf("%s: unknown signal %q", p.unit.Name, s)
 	}
-	pid := p.PID()
-	if pid == 0 || p.Exit() != nil {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.runs() {
 		return fmt.Errorf("%s: cannot send SIG%s: it does not run", p.unit.Name, s)
 	}
-	target := pid
+	target := p.life.pid
 	switch s {
 	case SigStop, SigCont, SigKill:
-		target = -pid // the whole group
+		target = -target // the whole group
 	}
 	if err := syscall.Kill(target, num); err != nil {
 		return fmt.Errorf("%s: send SIG%s: %w", p.unit.Name, s, err)
@@ -159,43 +200,47 @@ func (p *process) Restart(ctx context.Context) error {
 
 // Stop implements Instance.
 func (p *process) Stop(ctx context.Context) error {
-	pid := p.PID()
-	if pid == 0 {
+	p.mu.Lock()
+	l := p.life
+	if l == nil {
+		p.mu.Unlock()
 		return nil
 	}
-	p.Expect()
-	if p.Exit() == nil {
-		p.signalQuietly(pid, signals[p.unit.StopSignal])
-		p.signalQuietly(-pid, syscall.SIGCONT) // a frozen unit cannot end
-		grace, cancel := context.WithTimeout(ctx, p.unit.StopGrace)
-		defer cancel()
-		select {
-		case <-p.Done():
-		case <-grace.Done():
-		}
+	l.expected = true
+	p.mu.Unlock()
+	p.tell(l, l.pid, signals[p.unit.StopSignal])
+	p.tell(l, -l.pid, syscall.SIGCONT) // a frozen unit cannot end
+	grace, cancel := context.WithTimeout(ctx, p.unit.StopGrace)
+	defer cancel()
+	select {
+	case <-l.done:
+		return p.leftOf(l)
+	case <-grace.Done():
 	}
-	// Whatever is left of the group, such as workers whose master was killed.
-	p.signalQuietly(-pid, syscall.SIGKILL)
-	return p.awaitGroupGone(pid)
+	p.tell(l, -l.pid, syscall.SIGKILL)
+	// Short whatever the caller's deadline is; twice as long as reap may take.
+	deadline := time.NewTimer(2 * killTimeout)
+	defer deadline.Stop()
+	select {
+	case <-l.done:
+		return p.leftOf(l)
+	case <-deadline.C:
+		return fmt.Errorf("%s: process %d is still there %s after SIGKILL", p.unit.Name, l.pid, 2*killTimeout)
+	}
 }
 
-// signalQuietly ignores ESRCH: the process has ended by itself, as was wanted.
-func (p *process) signalQuietly(pid int, s syscall.Signal) { _ = syscall.Kill(pid, s) }
+func (p *process) leftOf(l *life) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return l.left
+}
 
-// awaitGroupGone returns once no process of the group is left. SIGKILL was sent,
-// so this is short whatever the caller's deadline is.
-func (p *process) awaitGroupGone(pid int) error {
-	deadline := time.After(5 * time.Second)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if p.Exit() != nil && !groupAlive(pid) {
-			return nil
-		}
-		select {
-		case <-deadline:
-			return fmt.Errorf("%s: process group %d is still there 5 s after SIGKILL", p.unit.Name, pid)
-		case <-tick.C:
-		}
+// tell sends a signal unless that life is over. An error can only say that the
+// process is gone meanwhile, as was wanted.
+func (p *process) tell(l *life, pid int, s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l.exit == nil {
+		_ = syscall.Kill(pid, s)
 	}
 }

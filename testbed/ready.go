@@ -29,7 +29,10 @@ func httpGet(ctx context.Context, url string) ([]byte, error) {
 	req.Close = true // no idle connection is left to be counted
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, err
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("GET %s: %w", url, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
@@ -42,8 +45,7 @@ func httpGet(ctx context.Context, url string) ([]byte, error) {
 	return body, nil
 }
 
-// redisReady probes with an inline PING (Redis protocol specification, "Inline
-// commands").
+// redisReady probes with a PING (RESP, an array of one bulk string).
 func redisReady(ctx context.Context, inst Instance) error {
 	addr := inst.Unit().Ports["redis"].Host
 	var d net.Dialer
@@ -52,10 +54,14 @@ func redisReady(ctx context.Context, inst Instance) error {
 		return err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(probeTimeout)
+	}
+	if err := conn.SetDeadline(deadline); err != nil {
 		return err
 	}
-	if _, err := io.WriteString(conn, "PING\r\n"); err != nil {
+	if _, err := io.WriteString(conn, "*1\r\n$4\r\nPING\r\n"); err != nil {
 		return err
 	}
 	line, err := bufio.NewReader(conn).ReadString('\n')

@@ -1,17 +1,19 @@
 package testbed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
-	"time"
 )
 
 // ProcessRuntime runs units as local processes on loopback. Every unit is a
@@ -28,6 +30,9 @@ type ProcessRuntime struct {
 	reserved  []int // file descriptors that hold ports
 	instances []*process
 	closed    bool
+
+	closeOnce sync.Once
+	closeErr  error
 }
 
 // NewProcessRuntime returns a runtime whose units work in directories below a new
@@ -40,6 +45,14 @@ func NewProcessRuntime(self, logDir string) (*ProcessRuntime, error) {
 			return nil, fmt.Errorf("find this program's own file: %w", err)
 		}
 		self = exe
+	}
+	if strings.ContainsRune(self, filepath.Separator) {
+		// Units run in directories of their own.
+		abs, err := filepath.Abs(self)
+		if err != nil {
+			return nil, fmt.Errorf("find %s: %w", self, err)
+		}
+		self = abs
 	}
 	logDir, err := filepath.Abs(logDir)
 	if err != nil {
@@ -61,6 +74,7 @@ func NewProcessRuntime(self, logDir string) (*ProcessRuntime, error) {
 	return r, nil
 }
 
+// errClosed is also what a unit gets that is started while its runtime closes.
 var errClosed = errors.New("the runtime is closed")
 
 // spawner starts all processes from one thread that lives as long as the runtime:
@@ -74,47 +88,81 @@ func (r *ProcessRuntime) spawner() {
 	}
 }
 
-// startProcess starts cmd from the spawner's thread and hands it to adopt. Close
+// startProcess starts cmd from the spawner's thread as the next life of p. Close
 // excludes it, so a process is either never started or seen by Close.
-func (r *ProcessRuntime) startProcess(cmd *exec.Cmd, adopt func(*exec.Cmd)) error {
+func (r *ProcessRuntime) startProcess(p *process, cmd *exec.Cmd) (*life, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		return errClosed
+		return nil, errClosed
+	}
+	p.mu.Lock()
+	running := p.runs()
+	p.mu.Unlock()
+	if running {
+		return nil, errors.New("it runs already")
 	}
 	started := make(chan error, 1)
 	r.spawn <- func() { started <- cmd.Start() }
 	if err := <-started; err != nil {
-		return err
+		return nil, err
 	}
-	adopt(cmd)
-	return nil
+	return p.adopt(cmd), nil
 }
 
 // Name implements Runtime.
 func (r *ProcessRuntime) Name() string { return "process" }
 
-// Reserve implements Runtime. The ports are on 127.0.0.1.
+// Reserve implements Runtime. The ports are on 127.0.0.1. On error none is kept.
 func (r *ProcessRuntime) Reserve(_ context.Context, unit string, want map[string]int) (map[string]Port, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return nil, errClosed
 	}
+	// Fixed ports first: a free one must not happen to be the same.
+	names := slices.SortedFunc(maps.Keys(want), func(a, b string) int {
+		return cmp.Or(cmp.Compare(want[b], want[a]), cmp.Compare(a, b))
+	})
 	ports := make(map[string]Port, len(want))
-	for name, number := range want {
-		fd, addr, err := reservePort(number)
+	var held []int
+	for _, name := range names {
+		fd, addr, err := reservePort(want[name])
 		if err != nil {
-			return nil, fmt.Errorf("%s: port %q: %w", unit, name, err)
+			return nil, errors.Join(fmt.Errorf("%s: port %q: %w", unit, name, err), closeAll(held))
 		}
-		r.reserved = append(r.reserved, fd)
+		if fd >= 0 {
+			held = append(held, fd)
+		}
 		ports[name] = Port{Listen: addr, Peer: addr, Host: addr}
 	}
+	r.reserved = append(r.reserved, held...)
 	return ports, nil
+}
+
+func closeAll(fds []int) error {
+	var errs []error
+	for _, fd := range fds {
+		errs = append(errs, os.NewSyscallError("close", syscall.Close(fd)))
+	}
+	return errors.Join(errs...)
 }
 
 // Dir implements Runtime.
 func (r *ProcessRuntime) Dir(unit string) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.makeDir(unit)
+}
+
+// makeDir is Dir for who holds mu, so that Close removes whatever it makes.
+func (r *ProcessRuntime) makeDir(unit string) (string, error) {
+	if r.closed {
+		return "", errClosed
+	}
+	if unit != filepath.Base(unit) || !filepath.IsLocal(unit) || unit == "." {
+		return "", fmt.Errorf("%q cannot be the name of a unit: it must be a plain file name", unit)
+	}
 	dir := filepath.Join(r.workDir, unit)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("%s: unit directory: %w", unit, err)
@@ -135,7 +183,7 @@ func (r *ProcessRuntime) find(u Unit) (string, error) {
 	}
 	path, err := exec.LookPath(binary)
 	if err != nil {
-		return "", &MissingBinaryError{Unit: u.Name, Binary: u.Binary}
+		return "", &MissingBinaryError{Unit: u.Name, Binary: u.Binary, Err: err}
 	}
 	return path, nil
 }
@@ -146,7 +194,35 @@ func (r *ProcessRuntime) Start(ctx context.Context, u Unit) (Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := r.Dir(u.Name)
+	if u.StopSignal == "" {
+		u.StopSignal = SigTerm
+	}
+	if _, ok := signals[u.StopSignal]; !ok {
+		return nil, fmt.Errorf("%s: unknown stop signal %q", u.Name, u.StopSignal)
+	}
+	p, err := r.place(u, path)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.start(ctx); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// place makes the unit's directory with its files.
+func (r *ProcessRuntime) place(u Unit, path string) (*process, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.instances {
+		p.mu.Lock()
+		taken := p.unit.Name == u.Name && p.runs()
+		p.mu.Unlock()
+		if taken {
+			return nil, fmt.Errorf("%s: a unit of this name runs already", u.Name)
+		}
+	}
+	dir, err := r.makeDir(u.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -157,40 +233,27 @@ func (r *ProcessRuntime) Start(ctx context.Context, u Unit) (Instance, error) {
 		runtime: r, unit: u, path: path, dir: dir,
 		logPath: filepath.Join(r.logDir, u.Name+".log"),
 	}
-	r.mu.Lock()
-	if r.closed {
-		r.mu.Unlock()
-		return nil, errClosed
-	}
 	r.instances = append(r.instances, p)
-	r.mu.Unlock()
-	if err := p.start(ctx); err != nil {
-		return nil, err
-	}
 	return p, nil
 }
 
-// Close implements Runtime. It may be called more than once.
+// Close implements Runtime. It may be called more than once; each call returns when
+// all is down.
 func (r *ProcessRuntime) Close(ctx context.Context) error {
-	r.mu.Lock()
-	if r.closed {
-		r.mu.Unlock()
-		return nil
-	}
-	r.closed = true
-	instances, reserved := slices.Clone(r.instances), r.reserved
-	r.reserved = nil
-	r.mu.Unlock()
+	r.closeOnce.Do(func() { r.closeErr = r.close(ctx) })
+	return r.closeErr
+}
 
+func (r *ProcessRuntime) close(ctx context.Context) error {
+	r.mu.Lock()
+	r.closed = true // from here on nothing is started, reserved or made
+	close(r.spawn)
+	r.mu.Unlock()
 	var errs []error
-	for _, p := range slices.Backward(instances) {
+	for _, p := range slices.Backward(r.instances) {
 		errs = append(errs, p.Stop(ctx))
 	}
-	for _, fd := range reserved {
-		errs = append(errs, syscall.Close(fd))
-	}
-	close(r.spawn)
-	errs = append(errs, os.RemoveAll(r.workDir))
+	errs = append(errs, closeAll(r.reserved), os.RemoveAll(r.workDir))
 	return errors.Join(errs...)
 }
 
@@ -210,60 +273,19 @@ func writeFiles(dir string, files []File) error {
 	return nil
 }
 
-// MissingBinaryError says that a unit's program is not installed.
-type MissingBinaryError struct{ Unit, Binary string }
+// MissingBinaryError says that a unit's program cannot be found or run.
+type MissingBinaryError struct {
+	Unit, Binary string
+	Err          error // of the search; may be nil
+}
 
 // Error names the program; the command adds how to install it.
 func (e *MissingBinaryError) Error() string {
-	return fmt.Sprintf("%s: the program %s is not installed", e.Unit, e.Binary)
-}
-
-// probeEvery is how often a unit that is not ready yet is asked again. Readiness
-// has no event to wait for that all programs share.
-const probeEvery = 10 * time.Millisecond
-
-// awaitReady probes until the unit is ready, dead, or ctx ends.
-func awaitReady(ctx context.Context, p *process) error {
-	if p.unit.Ready == nil {
-		return nil
+	if e.Err == nil || errors.Is(e.Err, exec.ErrNotFound) {
+		return fmt.Sprintf("%s: the program %s is not installed", e.Unit, e.Binary)
 	}
-	tick := time.NewTicker(probeEvery)
-	defer tick.Stop()
-	var last error
-	for {
-		probe, cancel := context.WithTimeout(ctx, 2*time.Second)
-		last = p.unit.Ready(probe, p)
-		cancel()
-		if last == nil {
-			return nil
-		}
-		select {
-		case <-p.Done():
-			return p.Exit()
-		case <-ctx.Done():
-			return &NotReadyError{Unit: p.unit.Name, Last: last, Cause: context.Cause(ctx), Tail: tailLines(p.logPath, tailLength), LogPath: p.logPath}
-		case <-tick.C:
-		}
-	}
+	return fmt.Sprintf("%s: the program %s cannot be run: %v", e.Unit, e.Binary, e.Err)
 }
 
-// NotReadyError says that a unit lives but did not serve in time.
-type NotReadyError struct {
-	Unit    string
-	Last    error // of the last probe
-	Cause   error
-	Tail    []string
-	LogPath string
-}
-
-// Error names the unit, the last probe's error and the end of the log.
-func (e *NotReadyError) Error() string {
-	s := fmt.Sprintf("%s did not become ready (%v): %v; log: %s", e.Unit, e.Cause, e.Last, e.LogPath)
-	for _, l := range e.Tail {
-		s += "\n    | " + l
-	}
-	return s
-}
-
-// Unwrap gives the reason the wait ended.
-func (e *NotReadyError) Unwrap() error { return e.Cause }
+// Unwrap gives the error of the search.
+func (e *MissingBinaryError) Unwrap() error { return e.Err }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,12 +34,15 @@ const startTimeout = 30 * time.Second
 // next kind. On error nothing is left running. A configuration that the proxy or
 // its driver refuses is a *ConfigError; the caller closes rt in any case.
 func Up(ctx context.Context, rt Runtime, spec Spec) (tb *Testbed, err error) {
+	if !slices.Contains([]string{BusRedis, BusMiniredis, BusNone}, spec.Bus) {
+		return nil, fmt.Errorf("unknown bus %q; use %s, %s or %s", spec.Bus, BusRedis, BusMiniredis, BusNone)
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the testbed was not up within %s", startTimeout))
 	defer cancel()
 	tb = &Testbed{Spec: spec, runtime: rt, died: make(chan *ExitError, 64), closing: make(chan struct{})}
 	defer func() {
 		if err != nil {
-			tb.Close(context.WithoutCancel(ctx))
+			err = errors.Join(err, tb.Close(context.WithoutCancel(ctx)))
 			tb = nil
 		}
 	}()
@@ -156,12 +160,12 @@ func (tb *Testbed) Close(ctx context.Context) error {
 	var errs []error
 	tb.once.Do(func() {
 		close(tb.closing)
-		for _, u := range tb.Units() {
+		units := tb.Units()
+		for _, u := range units {
 			u.Expect()
 		}
-		units := tb.Units()
-		for i := len(units) - 1; i >= 0; i-- {
-			errs = append(errs, units[i].Stop(ctx))
+		for _, u := range slices.Backward(units) {
+			errs = append(errs, u.Stop(ctx))
 		}
 		tb.watch.Wait()
 	})

@@ -26,11 +26,12 @@ type Unit struct {
 	Role   Role
 	Binary string   // looked up in PATH; Self for this program
 	Args   []string // addresses come from Runtime.Reserve
-	Env    []string // KEY=value, beside PATH, HOME and LANG
+	Env    []string // KEY=value, beside PATH, HOME, LANG and TMPDIR
 	Files  []File   // written into the unit's directory before it starts
 	Ports  map[string]Port
 	Ready  func(context.Context, Instance) error // one probe; nil once it serves
-	// StopSignal ends the unit in an orderly way; StopGrace later it is killed.
+	// StopSignal ends the unit in an orderly way ("": TERM); StopGrace later it is
+	// killed, with 0 at once.
 	StopSignal Signal
 	StopGrace  time.Duration
 }
@@ -70,7 +71,7 @@ type Runtime interface {
 	Name() string
 	// Reserve binds free ports for a unit and keeps them until Close, so that no
 	// other program can take them in between. want maps a port's name to a fixed
-	// port number, or to 0 for any free one.
+	// port number, or to 0 for any free one. On error none is kept.
 	Reserve(ctx context.Context, unit string, want map[string]int) (map[string]Port, error)
 	// Dir is the directory that unit will work in; it exists from now on.
 	Dir(unit string) (string, error)
@@ -78,7 +79,8 @@ type Runtime interface {
 	Lookup(u Unit) error
 	// Start starts u and waits until it is ready, dead, or ctx ends. On any
 	// error nothing of the unit is left running. The error of a unit that died
-	// is an *ExitError.
+	// is an *ExitError, that of one that lives and does not serve a
+	// *NotReadyError. Two units that run have two names.
 	Start(ctx context.Context, u Unit) (Instance, error)
 	// Close ends every instance that is left and frees all ports and files.
 	Close(ctx context.Context) error
@@ -96,7 +98,8 @@ type Instance interface {
 	// Signal sends s to the unit's first process (STOP, CONT and KILL: to all of
 	// its processes, as a crash or a freeze of the machine would).
 	Signal(s Signal) error
-	// Done is closed when the unit's first process has ended.
+	// Done is closed when the unit has ended: its first process by itself or by a
+	// signal, and with it, killed, whatever other process of it was left.
 	Done() <-chan struct{}
 	// Exit says how it ended; nil while it runs.
 	Exit() *ExitError

@@ -4,10 +4,21 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
-// NodeConnections asks every node how many connections it holds.
+// viewTimeout is how long the nodes, or the proxy, may take to answer. A frozen one
+// never would.
+const viewTimeout = 5 * time.Second
+
+func viewContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, viewTimeout, fmt.Errorf("no answer within %s; is it frozen?", viewTimeout))
+}
+
+// NodeConnections asks every node how many connections it holds, within 5 s.
 func (tb *Testbed) NodeConnections(ctx context.Context) (map[string]int, error) {
+	ctx, cancel := viewContext(ctx)
+	defer cancel()
 	counts := make(map[string]int, len(tb.Nodes))
 	for _, n := range tb.Nodes {
 		u := n.Unit()
@@ -26,11 +37,13 @@ func (tb *Testbed) NodeConnections(ctx context.Context) (map[string]int, error) 
 	return counts, nil
 }
 
-// ProxyStats reads the proxy's own counters; ok is false for direct.
+// ProxyStats reads the proxy's own counters, within 5 s; ok is false for direct.
 func (tb *Testbed) ProxyStats(ctx context.Context) (stats ProxyStats, ok bool, err error) {
 	if tb.Proxy == nil {
 		return ProxyStats{}, false, nil
 	}
+	ctx, cancel := viewContext(ctx)
+	defer cancel()
 	stats, err = tb.Spec.Proxy.Stats(ctx, tb.Proxy)
 	if err != nil {
 		return ProxyStats{}, false, fmt.Errorf("proxy: read statistics: %w", err)

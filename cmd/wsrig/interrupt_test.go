@@ -32,12 +32,13 @@ func TestASignalLeavesNothing(t *testing.T) {
 		name   string
 		proxy  string
 		signal syscall.Signal
-		// until is what wsrig has printed when the signal is sent; "" is at once.
+		// until is what wsrig has printed when the signal is sent, or which units run:
+		// start (Redis) or units (all).
 		until string
 		// drop is a step to leave out, so that the next is reached.
 		drop []string
 	}{
-		{"SIGINT while the testbed starts", "haproxy:round-robin", syscall.SIGINT, "", nil},
+		{"SIGINT while the testbed starts", "haproxy:round-robin", syscall.SIGINT, "start", nil},
 		{"SIGTERM while clients connect", "nginx:round-robin", syscall.SIGTERM, "units", nil},
 		{"SIGINT while clients idle behind HAProxy", "haproxy:round-robin", syscall.SIGINT, "connect", nil},
 		{"SIGTERM while clients idle behind Nginx", "nginx:round-robin", syscall.SIGTERM, "connect", nil},
@@ -60,9 +61,10 @@ func TestASignalLeavesNothing(t *testing.T) {
 			}
 			run := startRun(t, dir, tmp)
 			switch row.until {
-			case "":
+			case "start":
+				run.awaitUnits(t, tmp, "redis-server")
 			case "units":
-				run.awaitUnits(t, tmp)
+				run.awaitUnits(t, tmp, "--worker")
 			default:
 				run.awaitLine(t, row.until)
 			}
@@ -159,17 +161,17 @@ func (r *testRun) awaitLine(t *testing.T, with string) {
 	}
 }
 
-// awaitUnits waits until a load worker runs, the last unit to start.
-func (r *testRun) awaitUnits(t *testing.T, tmp string) {
+// awaitUnits waits until a unit runs whose command line holds a text.
+func (r *testRun) awaitUnits(t *testing.T, tmp, with string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		for _, left := range leftBehind(tmp) {
-			if strings.Contains(left, "--worker") {
+			if strings.Contains(left, with) {
 				return
 			}
 		}
 	}
-	t.Fatalf("no worker was started within %s:\n%s", patience, r.printed())
+	t.Fatalf("no %s was started within %s:\n%s", with, patience, r.printed())
 }
 
 func (r *testRun) exitCode(t *testing.T) int {

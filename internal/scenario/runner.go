@@ -234,6 +234,14 @@ func (r *Runner) spec(cell *CellPlan) (testbed.Spec, error) {
 	if err != nil {
 		return spec, &testbed.ConfigError{Err: err}
 	}
+	// A user's own file says how many nodes there are.
+	n, err := driver.Nodes(spec.Source)
+	if err != nil {
+		return spec, &testbed.ConfigError{Err: err}
+	}
+	if n > 0 {
+		spec.Nodes = n
+	}
 	return spec, nil
 }
 

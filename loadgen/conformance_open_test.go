@@ -1,0 +1,345 @@
+package loadgen
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"wsrig/internal/wire"
+)
+
+func conformEnds(t *testing.T, newEngine func() Engine) {
+	for _, c := range []struct {
+		why    string
+		script func(p *peer)
+		want   End // its Text is part of the text
+	}{
+		{"a Close frame with a code and a reason", func(p *peer) { p.closeFrame(1012, "restart"); p.untilGone() },
+			End{Kind: EndCloseFrame, Code: 1012, Text: "restart"}},
+		{"a Close frame of an application", func(p *peer) { p.closeFrame(4321, "no é"); p.untilGone() },
+			End{Kind: EndCloseFrame, Code: 4321, Text: "no é"}},
+		{"a Close frame without a code counts as 1005", func(p *peer) { p.frame(final|opClose, ""); p.untilGone() },
+			End{Kind: EndCloseFrame, Code: 1005}},
+		{"a Close frame and a reset at once", func(p *peer) { p.closeFrame(1001, ""); p.next(); p.reset() },
+			End{Kind: EndCloseFrame, Code: 1001}},
+		{"the end of the stream", func(p *peer) {}, End{Kind: EndFIN}},
+		{"the end of the stream inside a frame", func(p *peer) { p.say("\x81\x7e\x01\x00half of it") }, End{Kind: EndFIN}},
+		{"a reset", func(p *peer) { p.reset() }, End{Kind: EndRST}},
+		{"a masked frame", func(p *peer) { p.say("\x81\x81abcd\x00"); p.untilGone() }, End{Kind: EndProtocol, Text: "MASK"}},
+		{"an opcode nobody has defined", func(p *peer) { p.frame(final|0x3, ""); p.untilGone() }, End{Kind: EndProtocol, Text: "opcode"}},
+		{"a reserved bit", func(p *peer) { p.frame(final|0x20|opText, ""); p.untilGone() }, End{Kind: EndProtocol, Text: "RSV"}},
+		{"a control frame in parts", func(p *peer) { p.frame(opPing, ""); p.untilGone() }, End{Kind: EndProtocol, Text: "FIN"}},
+		{"a continuation of nothing", func(p *peer) { p.frame(final|opContinue, "x"); p.untilGone() }, End{Kind: EndProtocol, Text: "continuation"}},
+		{"a Close frame with a code that may not be sent", func(p *peer) { p.closeFrame(1006, ""); p.untilGone() }, End{Kind: EndProtocol, Text: "1006"}},
+		{"an HTTP answer where a frame should be", func(p *peer) { p.say("HTTP/1.1 408 Request Timeout\r\n\r\n"); p.untilGone() }, End{Kind: EndProtocol}},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			t.Parallel()
+			w := dialRaw(t, newEngine(), Dial{}, func(p *peer) {
+				if p.upgrade() && p.frame(final|opText, "first") {
+					if _, _, ok := p.next(); ok { // the client's own first message: it has read ours
+						c.script(p)
+					}
+				}
+			})
+			eventually(t, "the first message comes", func() bool { texts, _, _ := w.saw(); return len(texts) == 1 })
+			if err := w.conn.SendText([]byte("go")); err != nil {
+				t.Fatal(err)
+			}
+			end := w.over(t)
+			if end.Kind != c.want.Kind || end.Code != c.want.Code || !strings.Contains(end.Text, c.want.Text) || end.Asked {
+				t.Errorf("ended as %+v, want %+v", end, c.want)
+			}
+		})
+	}
+}
+
+func conformMessages(t *testing.T, e Engine) {
+	large := strings.Repeat("0123456789abcdef", 1<<16) // 1 MiB
+	w := dialRaw(t, e, Dial{}, func(p *peer) {
+		if !p.upgrade() {
+			return
+		}
+		p.frame(final|opText, "")
+		p.frame(final|opText, strings.Repeat("x", 125))
+		p.frame(final|opText, strings.Repeat("y", 126))
+		p.frame(final|opText, strings.Repeat("z", 1<<16))
+		p.frame(opText, "frag")
+		p.frame(final|opPing, "between")
+		p.frame(opContinue, "")
+		p.frame(final|opPong, "unasked")
+		p.frame(final|opContinue, "mented")
+		p.frame(final|opText, large)
+		p.frame(final|opBinary, "binary")
+		for _, b := range []byte("\x81\x05bytes") { // one at a time
+			p.say(string([]byte{b}))
+		}
+		p.frame(final|opText, "last")
+		p.untilGone()
+	})
+	want := []string{"", strings.Repeat("x", 125), strings.Repeat("y", 126), strings.Repeat("z", 1<<16), "fragmented", large, "binary", "bytes", "last"}
+	eventually(t, "all messages come", func() bool { texts, _, _ := w.saw(); return len(texts) >= len(want) })
+	texts, _, _ := w.saw()
+	for i, s := range want {
+		if texts[i] != s {
+			t.Errorf("message %d is %.20q of %d bytes, want %.20q of %d", i, texts[i], len(texts[i]), s, len(s))
+		}
+	}
+}
+
+// Messages of all sizes, sent from many goroutines while others ping: each arrives
+// whole, and those of one goroutine in order.
+func conformSending(t *testing.T, e Engine) {
+	const senders, each, pings = 4, 50, 60
+	sizes := []int{0, 1, 125, 126, 1000, 1 << 16, 1<<16 + 1, 300_000}
+	type got struct {
+		messages []string
+		pings    int
+		ok       bool
+	}
+	result := make(chan got, 1)
+	w := dialRaw(t, e, Dial{}, func(p *peer) {
+		g := got{ok: p.upgrade()}
+		var message strings.Builder
+		for g.ok && (len(g.messages) < senders*each || g.pings < pings) {
+			head, payload, ok := p.next()
+			g.ok = ok
+			switch head & 0xf {
+			case opPing:
+				g.pings++
+			case opText, opContinue:
+				message.Write(payload)
+				if head&final != 0 {
+					g.messages = append(g.messages, message.String())
+					message.Reset()
+				}
+			default:
+				g.ok = false
+			}
+		}
+		result <- g
+		p.untilGone()
+	})
+	var wg sync.WaitGroup
+	for s := range senders {
+		wg.Go(func() {
+			for i := range each {
+				text := strconv.Itoa(s) + " " + strconv.Itoa(i) + " " + strings.Repeat("m", sizes[i%len(sizes)])
+				if err := w.conn.SendText([]byte(text)); err != nil {
+					t.Errorf("send: %v", err)
+				}
+			}
+		})
+	}
+	for range 2 {
+		wg.Go(func() {
+			for range pings / 2 {
+				if err := w.conn.Ping(); err != nil {
+					t.Errorf("ping: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	g := <-result
+	if !g.ok || g.pings != pings {
+		t.Fatalf("the server got %d messages and %d pings, and then something else", len(g.messages), g.pings)
+	}
+	next := make([]int, senders)
+	for _, m := range g.messages {
+		f := strings.SplitN(m, " ", 3)
+		s, _ := strconv.Atoi(f[0])
+		i, _ := strconv.Atoi(f[1])
+		if i != next[s] || len(f[2]) != sizes[i%len(sizes)] {
+			t.Fatalf("sender %d: message %d of %d bytes where %d of %d should be", s, i, len(f[2]), next[s], sizes[next[s]%len(sizes)])
+		}
+		next[s]++
+	}
+	eventually(t, "every write was told of", func() bool { _, _, said := w.saw(); return said >= senders*each+pings })
+}
+
+func conformPings(t *testing.T, newEngine func() Engine) {
+	for _, noPong := range []bool{false, true} {
+		t.Run(map[bool]string{false: "answered", true: "not answered"}[noPong], func(t *testing.T) {
+			first := make(chan string, 1)
+			w := dialRaw(t, newEngine(), Dial{NoPong: noPong}, func(p *peer) {
+				if !p.upgrade() || !p.frame(final|opPing, "are you there") || !p.frame(final|opText, "after") {
+					return
+				}
+				head, payload, _ := p.next()
+				first <- strconv.Itoa(int(head&0xf)) + " " + string(payload)
+				p.untilGone()
+			})
+			eventually(t, "the message after the ping comes", func() bool { texts, _, _ := w.saw(); return len(texts) == 1 })
+			if err := w.conn.SendText([]byte("mine")); err != nil {
+				t.Fatal(err)
+			}
+			want := map[bool]string{false: "10 are you there", true: "1 mine"}[noPong]
+			if got := <-first; got != want {
+				t.Errorf("the client's first frame is %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// Control frames break the silence in both directions; the Close frame that ends a
+// connection, and the answer to it, do not.
+func conformSilence(t *testing.T, e Engine) {
+	steps := make(chan func(p *peer))
+	answered := make(chan int64, 1)
+	w := dialRaw(t, e, Dial{}, func(p *peer) {
+		if !p.upgrade() {
+			return
+		}
+		for step := range steps {
+			step(p)
+		}
+		if head, _, ok := p.next(); ok && head == final|opClose {
+			answered <- wire.Now()
+		}
+	})
+	last := func() (heard, said int64) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if n := len(w.heard); n > 0 {
+			heard = w.heard[n-1]
+		}
+		if n := len(w.said); n > 0 {
+			said = w.said[n-1]
+		}
+		return heard, said
+	}
+	before := wire.Now()
+	steps <- func(p *peer) { p.frame(final|opPong, "") }
+	eventually(t, "a pong is heard", func() bool { heard, _ := last(); return heard >= before })
+	if _, said := last(); said != 0 {
+		t.Error("something was said")
+	}
+	before = wire.Now()
+	steps <- func(p *peer) { p.frame(final|opPing, ""); p.next() }
+	eventually(t, "a ping is heard and answered", func() bool { heard, said := last(); return heard >= before && said >= before })
+	before = wire.Now()
+	if err := w.conn.Ping(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a ping is said", func() bool { _, said := last(); return said >= before })
+	steps <- func(p *peer) { p.next() } // that ping
+	time.Sleep(20 * time.Millisecond)   // a silence to tell from none
+	before = wire.Now()
+	steps <- func(p *peer) { p.closeFrame(1000, "") }
+	close(steps)
+	end := w.over(t)
+	heard, said := last()
+	if heard >= before || said >= before {
+		t.Error("the Close frame, or the answer to it, broke the silence")
+	}
+	if end.Kind != EndCloseFrame || end.At < before || end.At > <-answered {
+		t.Errorf("ended as %+v; want a time after the Close frame was sent and before the answer came", end)
+	}
+}
+
+func conformClosing(t *testing.T, newEngine func() Engine) {
+	t.Run("the peer answers", func(t *testing.T) {
+		t.Parallel()
+		code := make(chan string, 1)
+		w := dialRaw(t, newEngine(), Dial{}, func(p *peer) {
+			if p.upgrade() {
+				_, payload, _ := p.next()
+				code <- string(payload)
+				p.closeFrame(3001, "bye")
+				p.untilGone()
+			}
+		})
+		w.conn.Close(3001, soon)
+		if end := w.over(t); end.Kind != EndCloseFrame || end.Code != 3001 || end.Text != "bye" || !end.Asked {
+			t.Errorf("ended as %+v", end)
+		}
+		if got := <-code; got != "\x0b\xb9" {
+			t.Errorf("the peer got the payload %q, want code 3001", got)
+		}
+	})
+	t.Run("the peer does not answer", func(t *testing.T) {
+		t.Parallel()
+		w := dialRaw(t, newEngine(), Dial{}, func(p *peer) { p.upgrade(); p.untilGone() })
+		const timeout = 300 * time.Millisecond
+		begin := time.Now()
+		w.conn.Close(1000, timeout)
+		if end := w.over(t); end.Kind != EndError || !strings.Contains(end.Text, "did not answer") || !end.Asked {
+			t.Errorf("ended as %+v", end)
+		}
+		if took := time.Since(begin); took < timeout {
+			t.Errorf("given up after %s, before the timeout of %s", took, timeout)
+		}
+	})
+	t.Run("a message is under way", func(t *testing.T) {
+		t.Parallel()
+		w := dialRaw(t, newEngine(), Dial{}, func(p *peer) {
+			if p.upgrade() {
+				p.next()
+				p.frame(final|opText, "under way")
+				p.closeFrame(1000, "")
+				p.untilGone()
+			}
+		})
+		w.conn.Close(1000, soon)
+		w.over(t)
+		if texts, _, _ := w.saw(); len(texts) != 1 || texts[0] != "under way" {
+			t.Errorf("messages %q", texts)
+		}
+	})
+	t.Run("abort", func(t *testing.T) {
+		t.Parallel()
+		seen := make(chan error, 1)
+		w := dialRaw(t, newEngine(), Dial{}, func(p *peer) {
+			if p.upgrade() {
+				_, err := p.in.ReadByte()
+				seen <- err
+			}
+		})
+		w.conn.Abort()
+		if end := w.over(t); end.Kind != EndError || !end.Asked {
+			t.Errorf("ended as %+v", end)
+		}
+		if err := <-seen; !isReset(err) {
+			t.Errorf("the peer saw %v, want a reset", err)
+		}
+		w.conn.Abort() // once more is no matter
+		if w.conn.SendText([]byte("x")) == nil || w.conn.Ping() == nil {
+			t.Error("an aborted connection took a message or a ping")
+		}
+	})
+}
+
+// A peer that reads nothing: sending fails in time, and the connection can still be
+// ended.
+func conformStuck(t *testing.T, e Engine) {
+	done := make(chan struct{})
+	w := dialRaw(t, e, Dial{}, func(p *peer) {
+		_ = p.SetReadBuffer(4096)
+		p.upgrade()
+		<-done
+	})
+	defer close(done)
+	begin, message := time.Now(), make([]byte, 1<<20)
+	var err error
+	for err == nil && time.Since(begin) < soon {
+		err = w.conn.SendText(message)
+	}
+	if err == nil {
+		t.Fatal("a peer that reads nothing took everything")
+	}
+	for range 3 {
+		if w.conn.Ping() == nil {
+			t.Error("a connection with half a frame on it took a ping")
+		}
+	}
+	w.conn.Close(1000, 100*time.Millisecond)
+	if end := w.over(t); end.Kind != EndError || !end.Asked {
+		t.Errorf("ended as %+v", end)
+	}
+	if took := time.Since(begin); took > 2*soon {
+		t.Errorf("that took %s", took)
+	}
+}
