@@ -5,9 +5,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"wsrig/internal/wire"
 )
 
 func conformEnds(t *testing.T, newEngine func() Engine) {
@@ -89,37 +86,43 @@ func conformMessages(t *testing.T, e Engine) {
 	}
 }
 
+// sent is what a server got of a client that sends.
+type sent struct {
+	messages []string
+	pings    int
+	ok       bool // and nothing else
+}
+
+// collect reads messages, put together from their frames, and pings.
+func (p *peer) collect(messages, pings int) (got sent) {
+	var message strings.Builder
+	for got.ok = p.upgrade(); got.ok && (len(got.messages) < messages || got.pings < pings); {
+		head, payload, ok := p.next()
+		got.ok = ok
+		switch head & 0xf {
+		case opPing:
+			got.pings++
+		case opText, opContinue:
+			message.Write(payload)
+			if head&final != 0 {
+				got.messages = append(got.messages, message.String())
+				message.Reset()
+			}
+		default:
+			got.ok = false
+		}
+	}
+	return got
+}
+
 // Messages of all sizes, sent from many goroutines while others ping: each arrives
 // whole, and those of one goroutine in order.
 func conformSending(t *testing.T, e Engine) {
 	const senders, each, pings = 4, 50, 60
 	sizes := []int{0, 1, 125, 126, 1000, 1 << 16, 1<<16 + 1, 300_000}
-	type got struct {
-		messages []string
-		pings    int
-		ok       bool
-	}
-	result := make(chan got, 1)
+	result := make(chan sent, 1)
 	w := dialRaw(t, e, Dial{}, func(p *peer) {
-		g := got{ok: p.upgrade()}
-		var message strings.Builder
-		for g.ok && (len(g.messages) < senders*each || g.pings < pings) {
-			head, payload, ok := p.next()
-			g.ok = ok
-			switch head & 0xf {
-			case opPing:
-				g.pings++
-			case opText, opContinue:
-				message.Write(payload)
-				if head&final != 0 {
-					g.messages = append(g.messages, message.String())
-					message.Reset()
-				}
-			default:
-				g.ok = false
-			}
-		}
-		result <- g
+		result <- p.collect(senders*each, pings)
 		p.untilGone()
 	})
 	var wg sync.WaitGroup
@@ -143,12 +146,12 @@ func conformSending(t *testing.T, e Engine) {
 		})
 	}
 	wg.Wait()
-	g := <-result
-	if !g.ok || g.pings != pings {
-		t.Fatalf("the server got %d messages and %d pings, and then something else", len(g.messages), g.pings)
+	got := <-result
+	if !got.ok || got.pings != pings {
+		t.Fatalf("the server got %d messages and %d pings, and then something else", len(got.messages), got.pings)
 	}
 	next := make([]int, senders)
-	for _, m := range g.messages {
+	for _, m := range got.messages {
 		f := strings.SplitN(m, " ", 3)
 		s, _ := strconv.Atoi(f[0])
 		i, _ := strconv.Atoi(f[1])
@@ -181,165 +184,5 @@ func conformPings(t *testing.T, newEngine func() Engine) {
 				t.Errorf("the client's first frame is %q, want %q", got, want)
 			}
 		})
-	}
-}
-
-// Control frames break the silence in both directions; the Close frame that ends a
-// connection, and the answer to it, do not.
-func conformSilence(t *testing.T, e Engine) {
-	steps := make(chan func(p *peer))
-	answered := make(chan int64, 1)
-	w := dialRaw(t, e, Dial{}, func(p *peer) {
-		if !p.upgrade() {
-			return
-		}
-		for step := range steps {
-			step(p)
-		}
-		if head, _, ok := p.next(); ok && head == final|opClose {
-			answered <- wire.Now()
-		}
-	})
-	last := func() (heard, said int64) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if n := len(w.heard); n > 0 {
-			heard = w.heard[n-1]
-		}
-		if n := len(w.said); n > 0 {
-			said = w.said[n-1]
-		}
-		return heard, said
-	}
-	before := wire.Now()
-	steps <- func(p *peer) { p.frame(final|opPong, "") }
-	eventually(t, "a pong is heard", func() bool { heard, _ := last(); return heard >= before })
-	if _, said := last(); said != 0 {
-		t.Error("something was said")
-	}
-	before = wire.Now()
-	steps <- func(p *peer) { p.frame(final|opPing, ""); p.next() }
-	eventually(t, "a ping is heard and answered", func() bool { heard, said := last(); return heard >= before && said >= before })
-	before = wire.Now()
-	if err := w.conn.Ping(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "a ping is said", func() bool { _, said := last(); return said >= before })
-	steps <- func(p *peer) { p.next() } // that ping
-	time.Sleep(20 * time.Millisecond)   // a silence to tell from none
-	before = wire.Now()
-	steps <- func(p *peer) { p.closeFrame(1000, "") }
-	close(steps)
-	end := w.over(t)
-	heard, said := last()
-	if heard >= before || said >= before {
-		t.Error("the Close frame, or the answer to it, broke the silence")
-	}
-	if end.Kind != EndCloseFrame || end.At < before || end.At > <-answered {
-		t.Errorf("ended as %+v; want a time after the Close frame was sent and before the answer came", end)
-	}
-}
-
-func conformClosing(t *testing.T, newEngine func() Engine) {
-	t.Run("the peer answers", func(t *testing.T) {
-		t.Parallel()
-		code := make(chan string, 1)
-		w := dialRaw(t, newEngine(), Dial{}, func(p *peer) {
-			if p.upgrade() {
-				_, payload, _ := p.next()
-				code <- string(payload)
-				p.closeFrame(3001, "bye")
-				p.untilGone()
-			}
-		})
-		w.conn.Close(3001, soon)
-		if end := w.over(t); end.Kind != EndCloseFrame || end.Code != 3001 || end.Text != "bye" || !end.Asked {
-			t.Errorf("ended as %+v", end)
-		}
-		if got := <-code; got != "\x0b\xb9" {
-			t.Errorf("the peer got the payload %q, want code 3001", got)
-		}
-	})
-	t.Run("the peer does not answer", func(t *testing.T) {
-		t.Parallel()
-		w := dialRaw(t, newEngine(), Dial{}, func(p *peer) { p.upgrade(); p.untilGone() })
-		const timeout = 300 * time.Millisecond
-		begin := time.Now()
-		w.conn.Close(1000, timeout)
-		if end := w.over(t); end.Kind != EndError || !strings.Contains(end.Text, "did not answer") || !end.Asked {
-			t.Errorf("ended as %+v", end)
-		}
-		if took := time.Since(begin); took < timeout {
-			t.Errorf("given up after %s, before the timeout of %s", took, timeout)
-		}
-	})
-	t.Run("a message is under way", func(t *testing.T) {
-		t.Parallel()
-		w := dialRaw(t, newEngine(), Dial{}, func(p *peer) {
-			if p.upgrade() {
-				p.next()
-				p.frame(final|opText, "under way")
-				p.closeFrame(1000, "")
-				p.untilGone()
-			}
-		})
-		w.conn.Close(1000, soon)
-		w.over(t)
-		if texts, _, _ := w.saw(); len(texts) != 1 || texts[0] != "under way" {
-			t.Errorf("messages %q", texts)
-		}
-	})
-	t.Run("abort", func(t *testing.T) {
-		t.Parallel()
-		seen := make(chan error, 1)
-		w := dialRaw(t, newEngine(), Dial{}, func(p *peer) {
-			if p.upgrade() {
-				_, err := p.in.ReadByte()
-				seen <- err
-			}
-		})
-		w.conn.Abort()
-		if end := w.over(t); end.Kind != EndError || !end.Asked {
-			t.Errorf("ended as %+v", end)
-		}
-		if err := <-seen; !isReset(err) {
-			t.Errorf("the peer saw %v, want a reset", err)
-		}
-		w.conn.Abort() // once more is no matter
-		if w.conn.SendText([]byte("x")) == nil || w.conn.Ping() == nil {
-			t.Error("an aborted connection took a message or a ping")
-		}
-	})
-}
-
-// A peer that reads nothing: sending fails in time, and the connection can still be
-// ended.
-func conformStuck(t *testing.T, e Engine) {
-	done := make(chan struct{})
-	w := dialRaw(t, e, Dial{}, func(p *peer) {
-		_ = p.SetReadBuffer(4096)
-		p.upgrade()
-		<-done
-	})
-	defer close(done)
-	begin, message := time.Now(), make([]byte, 1<<20)
-	var err error
-	for err == nil && time.Since(begin) < soon {
-		err = w.conn.SendText(message)
-	}
-	if err == nil {
-		t.Fatal("a peer that reads nothing took everything")
-	}
-	for range 3 {
-		if w.conn.Ping() == nil {
-			t.Error("a connection with half a frame on it took a ping")
-		}
-	}
-	w.conn.Close(1000, 100*time.Millisecond)
-	if end := w.over(t); end.Kind != EndError || !end.Asked {
-		t.Errorf("ended as %+v", end)
-	}
-	if took := time.Since(begin); took > 2*soon {
-		t.Errorf("that took %s", took)
 	}
 }

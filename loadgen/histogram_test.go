@@ -123,7 +123,9 @@ func receiver(t testing.TB) (c *client, frame func(seq uint32) []byte) {
 			t.Error(err)
 		}
 	})
-	f.addPhase(PublishSpec{Phase: 9, Grace: soon})
+	if err := f.Expect(ExpectSpec{Phase: 9, Grace: soon}); err != nil {
+		t.Fatal(err)
+	}
 	c = &client{fleet: &f.fleetState, id: 1, node: 1}
 	buf := make([]byte, 0, 512)
 	return c, func(seq uint32) []byte {

@@ -16,6 +16,7 @@ const (
 	CommandBegin      = "begin"
 	CommandConnect    = "connect"
 	CommandIdle       = "idle"
+	CommandExpect     = "expect"
 	CommandPublish    = "publish"
 	CommandAwait      = "await"
 	CommandDisconnect = "disconnect"
@@ -109,16 +110,25 @@ type IdleResult struct {
 	Left    int   `json:"left"` // still open at the end
 }
 
-// PublishSpec publishes in open loop.
+// ExpectSpec announces a publish command. All workers must know of it before the
+// first of them publishes: a message of a phase that a worker does not know is
+// another's to it.
+type ExpectSpec struct {
+	Phase uint32        `json:"phase"` // unique among all publish commands of a run
+	Grace time.Duration `json:"grace"` // a delivery later than this after its intended time is late
+}
+
+// PublishSpec publishes in open loop. Its phase need not be expected when no other
+// worker publishes.
 type PublishSpec struct {
-	Phase      uint32        `json:"phase"` // unique among all publish commands of a run
+	Phase      uint32        `json:"phase"` // see ExpectSpec
 	Rate       float64       `json:"rate"`  // messages a second over all publishers
 	For        time.Duration `json:"for"`
 	Arrival    string        `json:"arrival"` // constant or poisson
 	Seed       uint64        `json:"seed"`
 	Size       int           `json:"size"`       // bytes of a message's text, stamp included
 	Publishers int           `json:"publishers"` // 0: one for each room
-	Grace      time.Duration `json:"grace"`      // a delivery later than this after its intended time is late
+	Grace      time.Duration `json:"grace"`      // see ExpectSpec
 }
 
 // PublishResult is what was sent.

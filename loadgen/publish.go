@@ -20,7 +20,10 @@ func (f *Fleet) Publish(ctx context.Context, spec PublishSpec, progress func(Pro
 	if err != nil {
 		return PublishResult{}, fmt.Errorf("publish: %w", err)
 	}
-	f.addPhase(spec)
+	if err := f.Expect(ExpectSpec{Phase: spec.Phase, Grace: spec.Grace}); err != nil {
+		return PublishResult{}, fmt.Errorf("publish: %w", err)
+	}
+	f.published = append(f.published, spec.Phase)
 	run := f.publishRun(spec)
 	stop := f.report(progress, func() Progress {
 		return Progress{Done: int(run.arrivals.Load()), Total: schedule.Count(), Open: int(f.openCount.Load())}
@@ -45,18 +48,23 @@ func (f *Fleet) validate(spec PublishSpec) error {
 		return fmt.Errorf("size %d; use %d, which the stamp alone takes, to %d bytes", spec.Size, wire.StampSize, messageLimit)
 	case spec.Publishers < 0:
 		return fmt.Errorf("%d publishers; use 1 or more, or 0 for one in each room", spec.Publishers)
-	case spec.Grace <= 0:
-		return fmt.Errorf("grace %s; it must be above 0", spec.Grace)
-	}
-	if _, used := f.phaseGrace(spec.Phase); used {
+	case slices.Contains(f.published, spec.Phase):
 		return fmt.Errorf("phase %d is that of an earlier publish of this trial; each needs its own", spec.Phase)
 	}
 	return nil
 }
 
-func (f *Fleet) addPhase(spec PublishSpec) {
+// Expect makes the messages of a publish command count, here or in another process.
+func (f *Fleet) Expect(spec ExpectSpec) error {
+	if spec.Grace <= 0 {
+		return fmt.Errorf("grace %s; it must be above 0", spec.Grace)
+	}
+	if _, known := f.phaseGrace(spec.Phase); known {
+		return nil
+	}
 	grown := append(slices.Clone(*f.phases.Load()), phase{spec.Phase, spec.Grace.Nanoseconds()})
 	f.phases.Store(&grown)
+	return nil
 }
 
 // choosePublishers picks who publishes: clients taken in turn from each room, one

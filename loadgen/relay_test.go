@@ -144,7 +144,7 @@ func (r *relay) send(from *websocket.Conn, room string, text []byte) {
 	}
 }
 
-// drop ends the connections of n members of a room with a reset.
+// cut ends the connections of n members of a room.
 func (r *relay) cut(room string, n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -164,7 +164,7 @@ func fleetOf(t testing.TB, engine Engine, relayMode string, spec ConnectSpec) *F
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if f.clients == nil {
+		if f.engine == nil {
 			return // finished
 		}
 		if err := f.Abandon(); err != nil {
@@ -185,7 +185,7 @@ func fleetOf(t testing.TB, engine Engine, relayMode string, spec ConnectSpec) *F
 func finish(t testing.TB, f *Fleet) Snapshot {
 	t.Helper()
 	s, err := f.Finish(deadline(t))
-	f.clients = nil
+	f.engine = nil
 	if err != nil {
 		t.Fatal(err)
 	}

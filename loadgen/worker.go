@@ -76,6 +76,9 @@ func (w *Worker) commands() http.Handler {
 	handle(mux, w, CommandIdle, func(ctx context.Context, s IdleSpec, p func(Progress)) (IdleResult, error) {
 		return w.fleet.Idle(ctx, s, p)
 	})
+	handle(mux, w, CommandExpect, func(_ context.Context, s ExpectSpec, _ func(Progress)) (struct{}, error) {
+		return struct{}{}, w.fleet.Expect(s)
+	})
 	handle(mux, w, CommandPublish, func(ctx context.Context, s PublishSpec, p func(Progress)) (PublishResult, error) {
 		return w.fleet.Publish(ctx, s, p)
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -51,10 +52,12 @@ or through a sudo that asks for no password; no service is started or left enabl
 
 func installMissing(ctx context.Context, missing []testbed.Need, out io.Writer) error {
 	fmt.Fprintf(out, "installing %s (services stay off)\n", binaries(missing))
-	if err := testbed.NewInstaller(out).Install(ctx, missing); err != nil {
+	err := testbed.NewInstaller(out).Install(ctx, missing)
+	var cannot *testbed.CannotInstallError
+	if err != nil && !errors.As(err, &cannot) {
 		return fmt.Errorf("%w: %w", errTestbed, err)
 	}
-	return nil
+	return err
 }
 
 func binaries(needs []testbed.Need) string {

@@ -7,9 +7,12 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"wsrig/testbed"
 )
 
 func main() {
+	os.Setenv("PATH", testbed.WithSystemPrograms(os.Getenv("PATH"))) // never fails for this name
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()

@@ -76,7 +76,7 @@ func codeOf(ctx context.Context, err error) int {
 }
 
 // errTestbed marks errors of a run that are nobody's mistake in the command line.
-var errTestbed = errors.New("the run did not finish")
+var errTestbed = errors.New("testbed")
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{

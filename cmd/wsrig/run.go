@@ -153,7 +153,7 @@ func provide(ctx context.Context, plan *scenario.Plan, install bool, out io.Writ
 	if missing := testbed.Missing(needs); len(missing) > 0 {
 		if !install {
 			return "", fmt.Errorf("%w: missing: %s; install with: %s, or run: wsrig deps --install",
-				errTestbed, binaries(missing), testbed.Command(missing, true))
+				errTestbed, binaries(missing), testbed.Command(missing, os.Getuid() != 0))
 		}
 		if err := installMissing(ctx, missing, out); err != nil {
 			return "", err

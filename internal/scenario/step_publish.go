@@ -54,6 +54,10 @@ func (s *Publish) run(ctx context.Context, t *trial) error {
 	phase := uint32(t.seed)&^0xff | t.phases&0xff // unlike another trial's, should its messages stray
 	rates := len(t.workers)
 	share := split(int(s.Publishers), rates)
+	expect := loadgen.ExpectSpec{Phase: phase, Grace: time.Duration(s.Grace)}
+	if _, err := each[struct{}](ctx, t, loadgen.CommandExpect, nil, func(int) any { return expect }); err != nil {
+		return err
+	}
 	results, err := each[loadgen.PublishResult](ctx, t, loadgen.CommandPublish, t.bar(s.Text()), func(w int) any {
 		return loadgen.PublishSpec{
 			Phase: phase, Rate: float64(s.Rate) / float64(rates), For: time.Duration(s.For), Seed: t.seed + uint64(w),
