@@ -37,10 +37,11 @@ bench: build ## run a scenario (the default goal); installs what is missing
 smoke: ## run the smoke scenario: does every message arrive, through every proxy?
 	@$(MAKE) --no-print-directory bench SCENARIO=smoke
 
+# One package at a time: those that run real proxies under load would disturb each other.
 .PHONY: test
 test: ## run every test, on the real proxies and Redis where they are installed
 	@$(if $(RACE),,echo "no C compiler: the tests run without the race detector")
-	$(GO) test $(RACE) -timeout 10m ./...
+	$(GO) test $(RACE) -p 1 -timeout 10m ./...
 
 .PHONY: fuzz
 fuzz: ## fuzz each decoder for a few seconds

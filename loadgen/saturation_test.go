@@ -75,7 +75,7 @@ func TestLatenessIsJudgedForEachKindOfAction(t *testing.T) {
 	}{
 		{"nothing was done", 0, 0, 0, 0, ""},
 		{"all in time", 1000, 1000, time.Millisecond, time.Millisecond, ""},
-		{"just within the limit", 1000, 1000, maxLagP99 - time.Millisecond, maxLagP99 - time.Millisecond, ""},
+		{"just within the limit", 1000, 1000, maxMessageLag - time.Millisecond, maxMessageLag - time.Millisecond, ""},
 		{"few late messages beside many handshakes in time", 100_000, 50, 0, time.Second, "messages left late"},
 		{"late handshakes beside many messages in time", 50, 100_000, time.Second, 0, "handshakes left late"},
 	} {
@@ -148,9 +148,9 @@ func TestALightLoadDropsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p99 := time.Duration(h.ValueAtQuantile(99)); (p99 > maxLagP99) && len(s.Saturation) == 0 {
+	if p99 := time.Duration(h.ValueAtQuantile(99)); (p99 > maxMessageLag) && len(s.Saturation) == 0 {
 		t.Errorf("a lag of %s at p99 gave no reason", p99)
-	} else if p99 <= maxLagP99/2 && len(s.Saturation) > 0 {
+	} else if p99 <= maxMessageLag/2 && len(s.Saturation) > 0 {
 		t.Errorf("a lag of %s at p99 gave the reasons %q", p99, s.Saturation)
 	}
 }

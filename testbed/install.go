@@ -2,7 +2,6 @@ package testbed
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -26,20 +25,16 @@ func Missing(needs []Need) []Need {
 	return missing
 }
 
-// AddSystemPath appends the directories of system programs to this process's PATH
-// where they are missing. Debian puts haproxy and nginx into /usr/sbin and leaves it
-// out of an ordinary user's PATH.
-func AddSystemPath() error {
-	path := filepath.SplitList(os.Getenv("PATH"))
-	for _, dir := range []string{"/usr/local/sbin", "/usr/sbin", "/sbin"} {
-		if !slices.Contains(path, dir) {
-			path = append(path, dir)
+// WithSystemPrograms is a PATH with the sbin beside every bin in it. Debian puts
+// haproxy and nginx into /usr/sbin and leaves that out of an ordinary user's PATH.
+func WithSystemPrograms(path string) string {
+	dirs := filepath.SplitList(path)
+	for _, dir := range dirs {
+		if sbin := filepath.Join(filepath.Dir(dir), "sbin"); filepath.Base(dir) == "bin" && !slices.Contains(dirs, sbin) {
+			dirs = append(dirs, sbin)
 		}
 	}
-	if err := os.Setenv("PATH", strings.Join(path, string(filepath.ListSeparator))); err != nil {
-		return fmt.Errorf("add /usr/sbin to PATH: %w", err)
-	}
-	return nil
+	return strings.Join(dirs, string(filepath.ListSeparator))
 }
 
 // CannotInstallError says what a person has to run, and why the rig cannot.

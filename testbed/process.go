@@ -14,8 +14,8 @@ import (
 const (
 	// tailLength is how many log lines a failed unit's error shows.
 	tailLength = 15
-	// killTimeout is how long processes may outlive SIGKILL: one that waits for a
-	// disk does not end before its input or output is done.
+	// killTimeout is how long processes may outlive SIGKILL, or go on after SIGSTOP:
+	// one that waits for a disk does neither before its input or output is done.
 	killTimeout = 5 * time.Second
 	// failedGrace is what a unit that did not come up gets to end, at most.
 	failedGrace = 5 * time.Second
@@ -174,10 +174,18 @@ func (p *process) Signal(s Signal) error {
 	if !ok {
 		return fmt.Errorf("%s: unknown signal %q", p.unit.Name, s)
 	}
+	l, err := p.send(s, num)
+	if err != nil || s != SigStop {
+		return err
+	}
+	return p.awaitStopped(l)
+}
+
+func (p *process) send(s Signal, num syscall.Signal) (*life, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.runs() {
-		return fmt.Errorf("%s: cannot send SIG%s: it does not run", p.unit.Name, s)
+		return nil, fmt.Errorf("%s: cannot send SIG%s: it does not run", p.unit.Name, s)
 	}
 	target := p.life.pid
 	switch s {
@@ -185,7 +193,21 @@ func (p *process) Signal(s Signal) error {
 		target = -target // the whole group
 	}
 	if err := syscall.Kill(target, num); err != nil {
-		return fmt.Errorf("%s: send SIG%s: %w", p.unit.Name, s, err)
+		return nil, fmt.Errorf("%s: send SIG%s: %w", p.unit.Name, s, err)
+	}
+	return p.life, nil
+}
+
+// awaitStopped returns when the whole group stands still, so that a freeze begins
+// when it is said to. It matters for the rig's own death too: the kernel continues
+// a group that has stopped when its parent dies, not one that is about to.
+func (p *process) awaitStopped(l *life) error {
+	deadline := time.Now().Add(killTimeout)
+	for !groupStopped(l.pid) {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s: processes of group %d still run %s after SIGSTOP; see ps -o pid,stat,args -g %d", p.unit.Name, l.pid, killTimeout, l.pid)
+		}
+		time.Sleep(time.Millisecond)
 	}
 	return nil
 }

@@ -48,9 +48,10 @@ type procStat struct {
 // runs on (time(7)).
 const clockTick = time.Second / 100
 
-// readStat reads one process; ok is false when it is gone.
-func readStat(pid int) (s procStat, ok bool) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+// readStat reads one process, or one thread of it, by its directory below /proc; ok
+// is false when it is gone.
+func readStat(pid int, dir string) (s procStat, ok bool) {
+	text, err := os.ReadFile("/proc/" + dir + "/stat")
 	if err != nil {
 		return procStat{}, false
 	}
@@ -89,7 +90,7 @@ func groupStats(pgid int) ([]procStat, error) {
 		if err != nil {
 			continue
 		}
-		if s, ok := readStat(pid); ok && s.group == pgid && s.state != 'Z' && s.state != 'X' {
+		if s, ok := readStat(pid, name); ok && s.group == pgid && s.state != 'Z' && s.state != 'X' {
 			members = append(members, s)
 		}
 	}
@@ -103,6 +104,27 @@ func groupAlive(pgid int) bool {
 	}
 	members, err := groupStats(pgid)
 	return err != nil || len(members) > 0
+}
+
+// groupStopped tells whether every thread of the group has stopped.
+func groupStopped(pgid int) bool {
+	members, err := groupStats(pgid)
+	if err != nil {
+		return false
+	}
+	for _, m := range members {
+		dir := strconv.Itoa(m.pid) + "/task"
+		threads, err := os.ReadDir("/proc/" + dir)
+		if err != nil {
+			continue // killed meanwhile
+		}
+		for _, thread := range threads {
+			if s, ok := readStat(m.pid, dir+"/"+thread.Name()); ok && s.state != 'T' && s.state != 'Z' && s.state != 'X' {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // groupUsage adds up what the processes of a group use. CPU of workers that have

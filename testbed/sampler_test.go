@@ -2,15 +2,12 @@ package testbed_test
 
 import (
 	"context"
-	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"wsrig/testbed"
 )
-
-var dialer net.Dialer
 
 func TestViewsCount(t *testing.T) {
 	t.Parallel()

@@ -96,7 +96,8 @@ type Instance interface {
 	// PID is the unit's first process, or 0 where there is none on this host.
 	PID() int
 	// Signal sends s to the unit's first process (STOP, CONT and KILL: to all of
-	// its processes, as a crash or a freeze of the machine would).
+	// its processes, as a crash or a freeze of the machine would). After STOP all of
+	// them stand still.
 	Signal(s Signal) error
 	// Done is closed when the unit has ended: its first process by itself or by a
 	// signal, and with it, killed, whatever other process of it was left.

@@ -3,69 +3,14 @@ package testbed_test
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"wsrig/internal/result"
 	"wsrig/testbed"
 )
-
-// standInProxy is a driver of a proxy that only listens, once all nodes do.
-type standInProxy struct {
-	testbed.Proxy // what no test here calls
-	binary        string
-	portsErr      error
-	renderErr     error
-	checkErr      error
-	reloads       int
-}
-
-func (p *standInProxy) Ports(testbed.Source) ([]string, error) {
-	return []string{"ws", "admin"}, p.portsErr
-}
-
-func (p *standInProxy) Render(src testbed.Source, in testbed.RenderInput) (testbed.Config, error) {
-	return testbed.Config{Source: src, Text: "rendered", Input: in}, p.renderErr
-}
-
-func (p *standInProxy) Check(_ context.Context, _ testbed.Config, dir string) error {
-	if _, err := os.Stat(dir); err != nil {
-		return err
-	}
-	return p.checkErr
-}
-
-func (p *standInProxy) Unit(cfg testbed.Config) testbed.Unit {
-	var nodes []string
-	for _, n := range cfg.Input.Nodes {
-		nodes = append(nodes, n.Addr)
-	}
-	listen := cfg.Input.Ports["ws"].Listen
-	u := testbed.Unit{
-		Binary: testbed.Self, Args: []string{"standinproxy", "-listen", listen, "-needs", strings.Join(nodes, ",")},
-		StopGrace: patience,
-		Ready:     func(ctx context.Context, _ testbed.Instance) error { return dial(ctx, listen) },
-	}
-	if p.binary != "" {
-		u.Binary = p.binary
-	}
-	return u
-}
-
-func (p *standInProxy) Reload(context.Context, testbed.Instance) error { p.reloads++; return nil }
-
-func (p *standInProxy) Declared(testbed.Config, string) (result.Declared, error) {
-	return result.Declared{}, errors.New("no such path")
-}
-
-func (p *standInProxy) Stats(context.Context, testbed.Instance) (testbed.ProxyStats, error) {
-	return testbed.ProxyStats{Open: 3}, nil
-}
 
 func up(t *testing.T, spec testbed.Spec) *testbed.Testbed {
 	t.Helper()
@@ -245,94 +190,4 @@ func TestUpThatIsInterruptedLeavesNothing(t *testing.T) {
 	proxy := &interruptingProxy{interrupt: func() { cancel(interrupt) }}
 	failsAndLeavesNothing(t, ctx, testbed.Spec{Bus: testbed.BusNone, Nodes: 2, Proxy: proxy},
 		func(err error) bool { return errors.Is(err, interrupt) })
-}
-
-// interruptingProxy never serves, and ends the caller's patience at its first probe.
-type interruptingProxy struct {
-	standInProxy
-	interrupt func()
-}
-
-func (p *interruptingProxy) Unit(cfg testbed.Config) testbed.Unit {
-	u := p.standInProxy.Unit(cfg)
-	u.Ready = func(context.Context, testbed.Instance) error {
-		p.interrupt()
-		return errors.New("not yet")
-	}
-	return u
-}
-
-// nextDeath waits for what Died delivers.
-func nextDeath(t *testing.T, tb *testbed.Testbed) *testbed.ExitError {
-	t.Helper()
-	select {
-	case e := <-tb.Died():
-		return e
-	case <-time.After(patience):
-		t.Fatal("Died delivers nothing")
-		return nil
-	}
-}
-
-func noDeath(t *testing.T, tb *testbed.Testbed) {
-	t.Helper()
-	select {
-	case e := <-tb.Died():
-		t.Errorf("reported as an unasked death: %v", e)
-	default:
-	}
-}
-
-func TestDiedReportsUnaskedDeathsOnly(t *testing.T) {
-	t.Parallel()
-	need(t, "redis-server")
-	tb := up(t, testbed.Spec{Bus: testbed.BusRedis, Nodes: 2})
-	// Faults, on a node and on redis, each with a restart after it.
-	for _, unit := range []string{"n1", "redis"} {
-		if err := tb.Kill(t.Context(), unit); err != nil {
-			t.Fatal(err)
-		}
-		if err := tb.Kill(t.Context(), unit); err == nil {
-			t.Errorf("%s was killed twice", unit)
-		}
-		if err := tb.Restart(t.Context(), unit); err != nil {
-			t.Fatal(err)
-		}
-		if err := tb.Restart(t.Context(), unit); err != nil {
-			t.Fatalf("restart while it runs: %v", err)
-		}
-	}
-	if err := tb.Freeze(t.Context(), "n2"); err != nil {
-		t.Fatal(err)
-	}
-	if err := tb.Continue(t.Context(), "n2"); err != nil {
-		t.Fatal(err)
-	}
-	noDeath(t, tb)
-	// From outside, also after a restart.
-	for _, unit := range []string{"n1", "n2", "redis"} {
-		inst, err := tb.Find(unit)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := syscall.Kill(inst.PID(), syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
-		if e := nextDeath(t, tb); e.Unit != unit || e.Asked || e.Status != "signal: killed" {
-			t.Errorf("got %+v", e)
-		}
-		var dead *testbed.ExitError
-		if err := tb.Restart(t.Context(), unit); !errors.As(err, &dead) || dead.Unit != unit {
-			t.Errorf("a restart hides that %s had died: %v", unit, err)
-		}
-	}
-	noDeath(t, tb)
-}
-
-func dial(ctx context.Context, addr string) error {
-	conn, err := dialer.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
 }

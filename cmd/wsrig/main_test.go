@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -70,7 +71,9 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// runWsrig is "wsrig CODE ARGS...": it runs the command and wants that exit code.
+// runWsrig is "wsrig CODE ARGS...": it runs the command and wants that exit code, or
+// one of several, as in 0,3: a machine that is busy with other tests may make a run
+// inconclusive.
 func runWsrig(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: wsrig EXIT-CODE ARGS...")
@@ -84,7 +87,7 @@ func runWsrig(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		got = exit.ExitCode()
 	}
-	if fmt.Sprint(got) != args[0] {
+	if !slices.Contains(strings.Split(args[0], ","), fmt.Sprint(got)) {
 		ts.Fatalf("exit code %d, want %s", got, args[0])
 	}
 }

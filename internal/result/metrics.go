@@ -57,7 +57,7 @@ var Metrics = []Def{
 	{"delivery.late", "count", "lower", false, "delivered after the grace window"},
 
 	{"rate.asked", "/s", "neither", false, "arrival rate asked for"},
-	{"rate.achieved", "/s", "neither", false, "arrival rate done, first to last publish"},
+	{"rate.achieved", "/s", "neither", false, "arrivals sent over the length of the steps, or up to the last send where that came later"},
 	{"rate.dropped", "count", "lower", false, "arrivals the generator never sent"},
 	{"schedule.lag", "s", "lower", true, "actual minus intended time of the generator's own actions"},
 

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -39,7 +40,8 @@ type player struct {
 	die        int
 	unready    bool
 	ignoreTerm bool
-	held       []net.Listener
+	mu         sync.Mutex
+	held       []net.Listener // guarded by mu
 }
 
 // play serves what a test asks for until SIGTERM.
@@ -135,6 +137,8 @@ func (p *player) handler() http.Handler {
 		burn(d)
 	})
 	mux.HandleFunc("/hold", func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		n, _ := strconv.Atoi(r.FormValue("sockets"))
 		for range n {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
