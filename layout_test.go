@@ -18,6 +18,7 @@ var mayImport = []struct {
 }{
 	{"wsrig/internal/wire", nil, "both sides of the measurement share it; it must not know either"},
 	{"wsrig/internal/result", nil, "results are read long after, and without, what produced them"},
+	{"wsrig/internal/budget", []string{"wsrig/internal/result"}, "it reckons with limits and numbers alone, so that a plan can be judged before anything exists"},
 	{"wsrig/chatnode", []string{"wsrig/internal/wire"}, "the system under test must not know that it is tested"},
 	{"wsrig/loadgen", []string{"wsrig/internal/wire", "wsrig/internal/result"}, "the measuring side works against any server, on any testbed"},
 	{"wsrig/testbed", []string{"wsrig/internal/result"}, "it runs units without knowing which proxies or scenarios there are"},

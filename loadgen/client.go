@@ -26,6 +26,7 @@ type client struct {
 	end         End // valid once ended
 
 	receipts receipts
+	echoes   atomic.Pointer[chan echo] // who waits for the client's own messages; nil for nobody
 }
 
 func clientName(id uint32) string { return "c" + strconv.FormatUint(uint64(id), 10) }
@@ -64,9 +65,20 @@ func (c *client) Text(payload []byte, at int64) {
 	if c.receipts == nil {
 		c.receipts = make(receipts)
 	}
-	how := c.receipts.observe(pubKey{s.Run, s.Publisher}, s.Seq)
+	key := pubKey{s.Run, s.Publisher}
+	t := c.receipts[key]
+	if t == nil {
+		t = &track{last: c.fleet.rec.last.of(key)}
+		c.receipts[key] = t
+	}
+	how := t.observe(s.Seq)
 	if how != duplicate {
 		c.fleet.rec.delivery(s.Node, c.node, s.Intended, at)
+		c.fleet.rec.hop(payload, s.Intended, at)
+		t.last.received(s.Seq, at-s.Intended)
+	}
+	if s.Publisher == c.id {
+		c.echo(s.Run, s.Seq)
 	}
 	late := how != duplicate && at-s.Intended > grace
 	if how != inOrder || late {

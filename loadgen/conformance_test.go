@@ -144,7 +144,21 @@ func dialRaw(t *testing.T, e Engine, d Dial, script func(p *peer)) *witness {
 	return w
 }
 
-func TestPortableConforms(t *testing.T) { conformance(t, NewPortable) }
+func TestEnginesConform(t *testing.T) {
+	for _, name := range []string{"portable", "epoll", "auto"} {
+		t.Run(name, func(t *testing.T) {
+			newEngine, err := NewEngine(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conformance(t, func() Engine {
+				e := newEngine()
+				t.Cleanup(e.Wait) // the servers have ended every connection by then
+				return e
+			})
+		})
+	}
+}
 
 // conformance is what every Engine must do; plain ws:// only.
 func conformance(t *testing.T, newEngine func() Engine) {
@@ -157,6 +171,7 @@ func conformance(t *testing.T, newEngine func() Engine) {
 	t.Run("pings", func(t *testing.T) { conformPings(t, newEngine) })
 	t.Run("silence", func(t *testing.T) { conformSilence(t, newEngine()) })
 	t.Run("closing", func(t *testing.T) { conformClosing(t, newEngine) })
+	t.Run("source", func(t *testing.T) { conformSource(t, newEngine()) })
 	t.Run("stuck", func(t *testing.T) { conformStuck(t, newEngine()) })
 }
 

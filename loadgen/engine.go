@@ -3,6 +3,7 @@ package loadgen
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"time"
 )
 
@@ -29,6 +30,7 @@ type Dial struct {
 	Subprotocol []string
 	Timeout     time.Duration // for the whole handshake
 	NoPong      bool          // never answer a ping
+	Source      netip.Addr    // local address to connect from; the zero Addr lets the kernel choose
 	Insecure    bool          // do not verify the server's certificate
 	CAFile      string        // PEM file of authorities to trust beside the system's
 }

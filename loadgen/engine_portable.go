@@ -6,9 +6,11 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -46,7 +48,7 @@ func (p *portable) Dial(ctx context.Context, d Dial, h Handler) error {
 	if err != nil {
 		return &HandshakeError{Outcome: outcomeTLS, Err: err}
 	}
-	a := attempt{start: wire.Now(), sock: &socket{handler: h}}
+	a := attempt{start: wire.Now(), sock: &socket{handler: h}, source: d.Source}
 	dialer := websocket.Dialer{
 		Subprotocols:   d.Subprotocol,
 		ReadBufferSize: readBuffer, WriteBufferSize: writeBuffer, WriteBufferPool: &p.buffers,
@@ -78,6 +80,7 @@ func (p *portable) Wait() { p.readers.Wait() }
 type attempt struct {
 	start, connected int64 // wire time
 	sock             *socket
+	source           netip.Addr
 	stop             func() bool // of the watch on the context
 }
 
@@ -85,6 +88,16 @@ type attempt struct {
 // connects, so from there on the context's end is turned into a deadline.
 func (a *attempt) connect(ctx context.Context, network, addr string) (net.Conn, error) {
 	nd := net.Dialer{KeepAlive: -1}
+	if a.source.IsValid() {
+		nd.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(a.source, 0))
+		nd.Control = func(_, _ string, c syscall.RawConn) error {
+			var err error
+			if control := c.Control(func(fd uintptr) { err = bindWithoutPort(int(fd)) }); control != nil {
+				return control
+			}
+			return err
+		}
+	}
 	c, err := nd.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err

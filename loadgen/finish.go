@@ -97,11 +97,12 @@ func (f *Fleet) Finish(ctx context.Context) (Snapshot, error) {
 			m.to = end
 			c.end = End{Kind: EndOpen, At: end}
 		}
-		m.receipts = c.receipts
+		m.receipts, m.last = c.receipts, f.rec.last
 		m.settle(logs[m.room], lost)
 		s.Closes = append(s.Closes, c.close())
 	}
 	s.Ledger = merge(lost, f.rec.anomalies)
+	s.LastReceipts = f.rec.last.receipts()
 	return s, f.encodeInto(&s)
 }
 
@@ -152,6 +153,9 @@ func (f *Fleet) encodeInto(s *Snapshot) (err error) {
 		return err
 	}
 	if s.Pairs, err = f.rec.nodePairs(); err != nil {
+		return err
+	}
+	if s.Hops, err = f.rec.hopHistograms(); err != nil {
 		return err
 	}
 	s.Intervals, err = f.rec.intervalCounts()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"strings"
@@ -139,6 +140,9 @@ func (f *Fleet) Connect(ctx context.Context, spec ConnectSpec, progress func(Pro
 		dials.Go(func() {
 			c, d := batch[i], dialing
 			c.due, d.URL = intended, clientURL(spec.URLs, batch[i])
+			if n := len(spec.Sources); n > 0 {
+				d.Source = netip.MustParseAddr(spec.Sources[int(c.id)%n]) // validate has parsed it
+			}
 			outcome := f.dial(ctx, c, d, spec.Keepalive)
 			finished.Add(1)
 			mu.Lock()
@@ -176,6 +180,11 @@ func (s *ConnectSpec) validate() error {
 	}
 	if err := s.Keepalive.validate(); err != nil {
 		return fmt.Errorf("connect: %w", err)
+	}
+	for _, addr := range s.Sources {
+		if _, err := netip.ParseAddr(addr); err != nil {
+			return fmt.Errorf("connect: source address: %w", err)
+		}
 	}
 	if s.CAFile != "" {
 		if _, err := authorities(s.CAFile); err != nil {

@@ -23,6 +23,7 @@ type span struct{ lo, hi uint32 }
 type track struct {
 	next uint32 // one above the highest sequence seen
 	gaps []span // sequences below next that have not come, ascending
+	last *lastReceiver
 }
 
 // arrival tells how one delivery stands to the ones before it.
@@ -167,6 +168,7 @@ type membership struct {
 	room     int
 	from, to int64 // wire time of the 101 and of the end
 	receipts receipts
+	last     *lastReceivers // told of what is missing; nil is nobody
 }
 
 // owed is the sequence numbers of a log that are owed to the member: those sent
@@ -188,7 +190,10 @@ func (m membership) settle(logs []PublishLog, into buckets) {
 			}
 			b.Owed++
 		}
-		t := m.receipts[pubKey{l.Phase, l.Publisher}]
-		t.missing(uint32(lo), uint32(hi), func(seq uint32) { into.at(l.Sent[seq]).Lost++ })
+		key := pubKey{l.Phase, l.Publisher}
+		m.receipts[key].missing(uint32(lo), uint32(hi), func(seq uint32) {
+			into.at(l.Sent[seq]).Lost++
+			m.last.of(key).missed(seq)
+		})
 	}
 }

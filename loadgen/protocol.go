@@ -72,6 +72,7 @@ type ConnectSpec struct {
 	Timeout     time.Duration       `json:"timeout"`
 	Header      map[string][]string `json:"header"`
 	Subprotocol []string            `json:"subprotocol"`
+	Sources     []string            `json:"sources"` // local IP addresses, taken in turn by client number; none lets the kernel choose
 	Insecure    bool                `json:"insecure"`
 	CAFile      string              `json:"ca_file"`
 }
@@ -116,24 +117,40 @@ type IdleResult struct {
 type ExpectSpec struct {
 	Phase uint32        `json:"phase"` // unique among all publish commands of a run
 	Grace time.Duration `json:"grace"` // a delivery later than this after its intended time is late
+	// Due is how many messages all workers publish at the most. Up to there, the
+	// last receiver of each is kept; 0 keeps none.
+	Due int `json:"due"`
 }
 
-// PublishSpec publishes in open loop. Its phase need not be expected when no other
-// worker publishes.
+// PublishSpec publishes, in open loop if it does not say otherwise. Its phase need
+// not be expected when no other worker publishes.
 type PublishSpec struct {
 	Phase      uint32        `json:"phase"` // see ExpectSpec
 	Rate       float64       `json:"rate"`  // messages a second over all publishers
 	For        time.Duration `json:"for"`
-	Arrival    string        `json:"arrival"` // constant or poisson
+	Arrival    string        `json:"arrival"` // constant or poisson; the closed loop has none
+	Loop       string        `json:"loop"`    // LoopOpen, which "" stands for, or LoopClosed
 	Seed       uint64        `json:"seed"`
 	Size       int           `json:"size"`       // bytes of a message's text, stamp included
 	Publishers int           `json:"publishers"` // 0: one for each room
 	Grace      time.Duration `json:"grace"`      // see ExpectSpec
 }
 
+// Loops of a publish command.
+const (
+	// LoopOpen sends each message when it is due, whatever became of those before
+	// it.
+	LoopOpen = "open"
+	// LoopClosed has each publisher wait for its own message to come back before it
+	// sends the next. A stall then holds up the messages that would have shown it,
+	// which is coordinated omission: results say which loop they are of.
+	LoopClosed = "closed"
+)
+
 // PublishResult is what was sent.
 type PublishResult struct {
 	Phase   uint32        `json:"phase"`
+	Loop    string        `json:"loop"`
 	For     time.Duration `json:"for"`   // length of the schedule
 	Begin   int64         `json:"begin"` // wire time at which the schedule began
 	Asked   float64       `json:"asked"` // arrivals a second
@@ -189,8 +206,12 @@ type Snapshot struct {
 	Open       []OpenSample     `json:"open"`
 	Ledger     []LedgerBucket   `json:"ledger"`
 	Closes     []Close          `json:"closes"`
-	Foreign    int64            `json:"foreign"`    // text frames that carried no stamp of this trial
-	Saturation []string         `json:"saturation"` // reasons to doubt the generator
+	// Hops are the parts of the delivery latency by metric name, for servers that
+	// stamp them; see wire.Envelope.
+	Hops         map[string]result.Histogram `json:"hops"`
+	LastReceipts []LastReceipts              `json:"last_receipts"`
+	Foreign      int64                       `json:"foreign"`    // text frames that carried no stamp of this trial
+	Saturation   []string                    `json:"saturation"` // reasons to doubt the generator
 }
 
 // OpenSample is the clients connected at one moment.

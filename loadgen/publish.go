@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,8 +10,8 @@ import (
 	"wsrig/internal/wire"
 )
 
-// Publish sends messages on a schedule that does not wait for anything. It returns
-// when the last has been handed to its connection, or at the latest the spec's
+// Publish sends messages on a schedule that does not wait for anything, or in closed
+// loop if the spec asks for that. It returns when the last has been handed to its connection, or at the latest the spec's
 // grace after the schedule's end: what is still queued then is dropped.
 func (f *Fleet) Publish(ctx context.Context, spec PublishSpec, progress func(Progress)) (PublishResult, error) {
 	if err := f.validate(spec); err != nil {
@@ -20,7 +21,7 @@ func (f *Fleet) Publish(ctx context.Context, spec PublishSpec, progress func(Pro
 	if err != nil {
 		return PublishResult{}, fmt.Errorf("publish: %w", err)
 	}
-	if err := f.Expect(ExpectSpec{Phase: spec.Phase, Grace: spec.Grace}); err != nil {
+	if err := f.Expect(ExpectSpec{Phase: spec.Phase, Grace: spec.Grace, Due: schedule.Count()}); err != nil {
 		return PublishResult{}, fmt.Errorf("publish: %w", err)
 	}
 	f.published = append(f.published, spec.Phase)
@@ -31,12 +32,16 @@ func (f *Fleet) Publish(ctx context.Context, spec PublishSpec, progress func(Pro
 	defer stop()
 	f.sat.begin()
 	begin := wire.Now()
-	err = pace(ctx, begin, schedule, run.arrive)
+	if spec.Loop == LoopClosed {
+		err = run.converse(ctx, begin)
+	} else {
+		err = pace(ctx, begin, schedule, run.arrive)
+	}
 	run.end(ctx, spec.Grace)
 	f.sat.end()
 
 	res := run.result()
-	res.Phase, res.For, res.Begin = spec.Phase, spec.For, begin
+	res.Phase, res.Loop, res.For, res.Begin = spec.Phase, cmp.Or(spec.Loop, LoopOpen), spec.For, begin
 	res.Asked, res.Due = spec.Rate, int64(schedule.Count())
 	f.sat.drops(res.Dropped, res.Due)
 	return res, err
@@ -46,6 +51,8 @@ func (f *Fleet) validate(spec PublishSpec) error {
 	switch {
 	case spec.Size < wire.StampSize || spec.Size > messageLimit:
 		return fmt.Errorf("size %d; use %d, which the stamp alone takes, to %d bytes", spec.Size, wire.StampSize, messageLimit)
+	case !isLoop(spec.Loop):
+		return fmt.Errorf("unknown loop %q; use %s or %s", spec.Loop, LoopOpen, LoopClosed)
 	case spec.Publishers < 0:
 		return fmt.Errorf("%d publishers; use 1 or more, or 0 for one in each room", spec.Publishers)
 	case slices.Contains(f.published, spec.Phase):
@@ -64,6 +71,7 @@ func (f *Fleet) Expect(spec ExpectSpec) error {
 	}
 	grown := append(slices.Clone(*f.phases.Load()), phase{spec.Phase, spec.Grace.Nanoseconds()})
 	f.phases.Store(&grown)
+	f.rec.last.expect(spec.Phase, spec.Due)
 	return nil
 }
 

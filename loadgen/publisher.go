@@ -44,20 +44,30 @@ func (f *Fleet) publishRun(spec PublishSpec) *publishRun {
 	var chosen []*client
 	chosen, r.spare = f.choosePublishers(spec.Publishers)
 	for _, c := range chosen {
-		r.turns = append(r.turns, r.start(c))
+		if spec.Loop == LoopClosed {
+			r.turns = append(r.turns, r.enlist(c))
+		} else {
+			r.turns = append(r.turns, r.start(c))
+		}
 	}
 	return r
 }
 
-// start makes a client a publisher.
+// start makes a client a publisher of the open loop.
 func (r *publishRun) start(c *client) *publisher {
+	p := r.enlist(c)
+	r.senders.Go(func() { r.send(p) })
+	return p
+}
+
+// enlist makes a client a publisher that nobody feeds yet.
+func (r *publishRun) enlist(c *client) *publisher {
 	p := &publisher{
 		c: c, queue: make(chan int64, publisherQueue),
 		log:  PublishLog{Phase: r.spec.Phase, Publisher: c.id, Room: c.room, Node: c.fleet.nodes.name(int(c.node))},
 		body: bytes.Repeat([]byte{'.'}, r.spec.Size),
 	}
 	r.all = append(r.all, p)
-	r.senders.Go(func() { r.send(p) })
 	return p
 }
 
@@ -106,26 +116,28 @@ func (r *publishRun) drop(intended int64) {
 
 // send writes a publisher's messages until its queue is closed.
 func (r *publishRun) send(p *publisher) {
-	rec := r.fleet.rec
-	node := r.fleet.nodes.stamped(p.c.node)
 	for intended := range p.queue {
-		if p.stuck.Load() || r.over.Load() {
+		if p.stuck.Load() || r.over.Load() || !r.transmit(p, intended) {
 			r.drop(intended)
-			continue
 		}
-		now := wire.Now()
-		rec.lag[publishing].record(now - intended)
-		wire.AppendStamp(p.body[:0], wire.Stamp{
-			Run: r.spec.Phase, Publisher: p.c.id, Node: node, Seq: uint32(len(p.log.Sent)), Intended: intended,
-		})
-		if p.c.conn.SendText(p.body) != nil {
-			p.stuck.Store(true)
-			r.drop(intended)
-			continue
-		}
-		p.log.Sent = append(p.log.Sent, now)
-		rec.at(intended).sent.Add(1)
 	}
+}
+
+// transmit sends one message. After a false the publisher can send no more.
+func (r *publishRun) transmit(p *publisher, intended int64) (sent bool) {
+	rec := r.fleet.rec
+	now := wire.Now()
+	rec.lag[publishing].record(now - intended)
+	wire.AppendStamp(p.body[:0], wire.Stamp{
+		Run: r.spec.Phase, Publisher: p.c.id, Node: r.fleet.nodes.stamped(p.c.node), Seq: uint32(len(p.log.Sent)), Intended: intended,
+	})
+	if p.c.conn.SendText(p.body) != nil {
+		p.stuck.Store(true)
+		return false
+	}
+	p.log.Sent = append(p.log.Sent, now)
+	rec.at(intended).sent.Add(1)
+	return true
 }
 
 // end returns when every publisher has sent what was queued. What is still queued

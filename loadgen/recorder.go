@@ -18,6 +18,8 @@ type recorder struct {
 	intervals [maxIntervals]atomic.Pointer[interval]
 
 	connect, upgrade histogram
+	hops             [hopCount]histogram
+	last             *lastReceivers
 	lag              [actions]histogram
 
 	mu         sync.Mutex // the rare things below
@@ -48,7 +50,7 @@ type interval struct {
 }
 
 func newRecorder(start int64, nodes *nodeTable) *recorder {
-	return &recorder{start: start, nodes: nodes, anomalies: make(buckets), handshakes: make(map[string]int)}
+	return &recorder{start: start, nodes: nodes, last: newLastReceivers(), anomalies: make(buckets), handshakes: make(map[string]int)}
 }
 
 // at returns the interval of a wire time.

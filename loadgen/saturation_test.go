@@ -144,13 +144,12 @@ func TestALightLoadDropsNothing(t *testing.T) {
 			t.Errorf("a light load has the reason %q", reason)
 		}
 	}
+	// Handshakes and messages are judged apart, and the lag that is told is both.
 	h, err := s.Lag.Decode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p99 := time.Duration(h.ValueAtQuantile(99)); (p99 > maxMessageLag) && len(s.Saturation) == 0 {
-		t.Errorf("a lag of %s at p99 gave no reason", p99)
-	} else if p99 <= maxMessageLag/2 && len(s.Saturation) > 0 {
-		t.Errorf("a lag of %s at p99 gave the reasons %q", p99, s.Saturation)
+	if slowest := time.Duration(h.Max()); slowest <= maxMessageLag && len(s.Saturation) > 0 {
+		t.Errorf("a lag of at most %s gave the reasons %q", slowest, s.Saturation)
 	}
 }

@@ -13,8 +13,10 @@ func (s *Summary) delivery() error {
 	if len(s.publishes) == 0 {
 		return nil
 	}
-	if err := s.latency(); err != nil {
-		return err
+	for _, part := range []func() error{s.latency, s.hops, s.lastReceivers} {
+		if err := part(); err != nil {
+			return err
+		}
 	}
 	s.rates()
 	s.ledger()

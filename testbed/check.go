@@ -26,7 +26,7 @@ const checkTimeout = 10 * time.Second
 func RunCheck(ctx context.Context, cfg Config, dir, file string, place *regexp.Regexp, skip func(line string) bool, argv ...string) error {
 	name := filepath.Base(cfg.Source.Name)
 	if !cfg.Source.Own {
-		name = cfg.Source.FileName
+		name = cfg.Source.Name + filepath.Ext(cfg.Source.FileName)
 	}
 	command := strings.Join(argv[:min(2, len(argv))], " ")
 	fail := func(format string, args ...any) error {

@@ -32,6 +32,8 @@ type Proxy interface {
 	// Declared models what cfg grants an idle tunnel on path (the URL path that
 	// clients ask for, such as /ws).
 	Declared(cfg Config, path string) (result.Declared, error)
+	// Balance models how cfg chooses a node for a new connection to path.
+	Balance(cfg Config, path string) (Balance, error)
 	// Check has the proxy itself check cfg, in dir (haproxy -c, nginx -t). The
 	// error carries what the proxy printed.
 	Check(ctx context.Context, cfg Config, dir string) error
@@ -42,6 +44,9 @@ type Proxy interface {
 	Reload(ctx context.Context, inst Instance) error
 	// Stats reads the proxy's own counters.
 	Stats(ctx context.Context, inst Instance) (ProxyStats, error)
+	// Workers counts the client connections of each process that serves them, those
+	// of earlier configurations last.
+	Workers(ctx context.Context, inst Instance) ([]WorkerProcess, error)
 	// Terminations reads from the instance's log how tunnels ended, by the
 	// client's TCP source port. A proxy that does not tell returns none.
 	Terminations(inst Instance) (map[int]Termination, error)

@@ -20,6 +20,7 @@ type Testbed struct {
 	Proxy   Instance
 	Workers []Instance
 
+	mu      sync.Mutex // guards Nodes, which AddNode makes longer while units are sampled
 	runtime Runtime
 	died    chan *ExitError
 	watch   sync.WaitGroup
@@ -116,7 +117,10 @@ func (tb *Testbed) Units() []Instance {
 	if tb.Redis != nil {
 		all = append(all, tb.Redis)
 	}
-	for _, n := range tb.Nodes {
+	tb.mu.Lock()
+	nodes := tb.Nodes
+	tb.mu.Unlock()
+	for _, n := range nodes {
 		if n != nil {
 			all = append(all, n)
 		}

@@ -30,6 +30,7 @@ type loadgenOptions struct {
 	header            []string
 	noPong            bool
 	asJSON            bool
+	engine            string
 	worker            bool
 	listen            string
 }
@@ -52,7 +53,7 @@ prove nothing.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.worker {
-				return serveWorker(cmd.Context(), o.listen, cmd.OutOrStdout())
+				return serveWorker(cmd.Context(), o, cmd.OutOrStdout())
 			}
 			return runLoad(cmd, o)
 		},
@@ -78,18 +79,23 @@ prove nothing.`,
 	f.StringVar(&o.load.CAFile, "ca", "", "PEM `file` of certificate authorities to trust beside the system's")
 	f.Uint64Var(&o.load.Seed, "seed", 0, "seed of everything that is drawn (default a new one)")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON on standard output")
+	f.StringVar(&o.engine, "engine", "auto", "client engine: "+loadgen.EngineNames()+"; auto takes epoll for ws:// on Linux")
 	f.BoolVar(&o.worker, "worker", false, "serve the control API instead, with the token in WSRIG_TOKEN")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:0", "`address` of the control API, with --worker")
 	return cmd
 }
 
 // serveWorker is what the runner starts.
-func serveWorker(ctx context.Context, listen string, out io.Writer) error {
-	w, err := loadgen.NewWorker(os.Getenv("WSRIG_TOKEN"), loadgen.NewPortable)
+func serveWorker(ctx context.Context, o loadgenOptions, out io.Writer) error {
+	engine, err := loadgen.NewEngine(o.engine)
+	if err != nil {
+		return usageError{fmt.Errorf("--engine: %w", err)}
+	}
+	w, err := loadgen.NewWorker(os.Getenv("WSRIG_TOKEN"), engine)
 	if err != nil {
 		return usageError{err}
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", o.listen)
 	if err != nil {
 		return fmt.Errorf("worker: %w; choose another address with --listen", err)
 	}
@@ -148,9 +154,13 @@ func runLoad(cmd *cobra.Command, o loadgenOptions) error {
 	if err != nil {
 		return err
 	}
+	engine, err := loadgen.NewEngine(o.engine)
+	if err != nil {
+		return usageError{fmt.Errorf("--engine: %w", err)}
+	}
 	show := newProgress(cmd.ErrOrStderr(), 1)
 	bars := &stepBars{show: show, label: "loadgen"}
-	s, err := l.Run(cmd.Context(), loadgen.NewPortable(), bars.set)
+	s, err := l.Run(cmd.Context(), engine(), bars.set)
 	bars.end()
 	show.Close()
 	if err != nil {

@@ -46,6 +46,9 @@ type OwnLimits struct {
 	// Connections of one process: HAProxy's global maxconn, which counts clients, or
 	// Nginx's worker_connections, which counts both sides of the proxy.
 	Connections Fact `json:"connections"`
+	// PerNode are the connections to one node, of all processes that count together:
+	// maxconn of a server in HAProxy, max_conns in Nginx. A tunnel counts all its life.
+	PerNode Fact `json:"per_node"`
 	// NoFile is a process's descriptors: HAProxy's ulimit-n, Nginx's worker_rlimit_nofile.
 	NoFile Fact `json:"nofile"`
 }

@@ -87,6 +87,8 @@ func TestCannotFit(t *testing.T) {
 			Demand{Clients: 2_000, Nodes: 2, Proxy: HAProxy, Own: &OwnLimits{Processes: 1, Connections: Known(2_000)}}, "maxconn of haproxy.cfg", 1_800, "maxconn 2222"},
 		{"a file's worker_connections count both sides", reference(),
 			Demand{Clients: 1_000, Nodes: 2, Proxy: Nginx, Own: &OwnLimits{Processes: 1, Connections: Known(768)}}, "worker_connections of nginx.conf", 346, "worker_connections 2222"},
+		{"a server line's maxconn holds tunnels back as long as they live", reference(),
+			Demand{Clients: 500, Nodes: 2, Proxy: HAProxy, Own: &OwnLimits{Processes: 1, PerNode: Known(100)}}, "maxconn of a server in haproxy.cfg", 180, "maxconn 277 on its server lines"},
 		{"Nginx without worker_rlimit_nofile has the soft limit", changed(func(m *Machine) { m.FDSoft = Known(1024) }),
 			Demand{Clients: 1_000, Nodes: 2, Proxy: Nginx, Own: &OwnLimits{Processes: 1, Connections: Known(10_000)}}, "descriptors of a nginx process", 461, "worker_rlimit_nofile 2222"},
 		{"where only one loopback address is configured its ports bound a proxy's clients", changed(func(m *Machine) { m.LoopbackAddrs = 1 }),

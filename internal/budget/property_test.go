@@ -24,7 +24,7 @@ func draw(rng *rand.Rand) (Machine, Demand) {
 		Proxy: []string{"", HAProxy, Nginx}[rng.IntN(3)], Engine: []string{"", EngineEpoll}[rng.IntN(2)],
 	}
 	if d.Proxy != "" && rng.IntN(3) == 0 {
-		d.Own = &OwnLimits{Processes: 1 + rng.IntN(4), Connections: fact(100, 20_000), NoFile: fact(200, 60_000)}
+		d.Own = &OwnLimits{Processes: 1 + rng.IntN(4), Connections: fact(100, 20_000), NoFile: fact(200, 60_000), PerNode: fact(10, 5_000)}
 	}
 	return m, d
 }

@@ -85,7 +85,7 @@ func bounds(m Machine, d Demand) []bound {
 	if d.Own == nil {
 		return append(all, proxyProcesses(m, d))
 	}
-	return append(all, ownDescriptors(m, d), ownConnections(d))
+	return append(all, ownDescriptors(m, d), ownConnections(d), ownPerNode(d))
 }
 
 // said joins a formula of texts and numbers, with thousands apart.

@@ -31,8 +31,14 @@ var Metrics = []Def{
 	{"connections.open_node", "count", "neither", false, "the same, as the nodes count them"},
 	{"connections.open_proxy", "count", "neither", false, "the same, as the proxy counts them"},
 
-	{"balance.max_over_mean", "ratio", "lower", false, "fullest node's clients over the mean of all nodes"},
-	{"balance.min_over_mean", "ratio", "higher", false, "emptiest node's clients over the mean of all nodes"},
+	{"balance.max_over_mean", "ratio", "lower", false, "fullest node's clients over its share by weight, which is the mean of all nodes for equal weights; here and in all of balance, balance.PHASE.X is X at the end of a phase: start, more, kill, stop, continue, restart, reload or add"},
+	{"balance.min_over_mean", "ratio", "higher", false, "emptiest node's clients over its share by weight"},
+	{"balance.cv", "ratio", "lower", false, "coefficient of variation of the nodes' clients over their shares by weight; 0 is level"},
+	{"balance.jain", "ratio", "higher", false, "Jain's fairness index of the same: 1 is level, 1/nodes is all on one of equal nodes"},
+	{"balance.moved", "ratio", "lower", false, "share of the new clients whose source address had connected before that are on another node than the last time"},
+	{"balance.deviation", "count", "lower", false, "largest difference, over the nodes, of the new clients and those expected of the proxy's algorithm"},
+	{"balance.p", "ratio", "higher", false, "chance that an algorithm that draws or hashes spreads the new clients as unevenly as this, or more; for the whole trial the smallest"},
+	{"balance.fair", "ratio", "higher", false, "1 if the new clients went where the proxy's algorithm and weights say, else 0: see the null hypotheses in the balance table"},
 
 	{"declared.idle_timeout", "s", "neither", false, "what the proxy's configuration grants an idle tunnel; absent when nothing limits it"},
 	{"declared.closed_after", "s", "neither", false, "when, by the configuration and the keepalive, a client should be closed; absent when it should survive the watch"},
@@ -46,6 +52,13 @@ var Metrics = []Def{
 	{"delivery.latency_same_node", "s", "lower", true, "the same, publisher and receiver on one node"},
 	{"delivery.latency_cross_node", "s", "lower", true, "the same, publisher and receiver on two nodes"},
 	{"delivery.backplane_tax", "s", "lower", false, "median cross-node minus median same-node delivery latency"},
+	{"delivery.last_receiver", "s", "lower", true, "intended publish time to receipt by the last of a message's receivers, per message that all owed it got"},
+	{"delivery.incomplete", "count", "lower", false, "messages that a receiver owed them did not get; they have no last receiver"},
+	{"delivery.rate", "/s", "higher", false, "deliveries made over the length of the publish steps, or up to the last send where that came later"},
+	{"delivery.per_node_core", "/s", "higher", false, "deliveries made while publishing, by each second of CPU that the nodes used for it"},
+	{"hop.client_to_node", "s", "lower", true, "part of the delivery latency: intended publish time to the publisher's node having read the message"},
+	{"hop.bus", "s", "lower", true, "part of the delivery latency: from there, through the bus, to the receiver's node beginning to hand it out"},
+	{"hop.node_to_client", "s", "lower", true, "part of the delivery latency: from there to receipt"},
 	{"delivery.reach", "ratio", "higher", false, "deliveries made over deliveries owed"},
 	{"delivery.sent", "count", "neither", false, "messages published"},
 	{"delivery.owed", "count", "neither", false, "deliveries owed: each message to each member connected when it was sent"},
@@ -72,8 +85,14 @@ var Metrics = []Def{
 }
 
 // Lookup finds the row of a metric name such as "delivery.lost" or, for a
-// distribution, "delivery.latency.p99".
+// distribution, "delivery.latency.p99". A metric of a phase has the row of the whole
+// trial's; see Phases.
 func Lookup(name string) (Def, error) {
+	if whole, ok := withoutPhase(name); ok {
+		d, err := Lookup(whole)
+		d.Name = name
+		return d, err
+	}
 	for _, d := range Metrics {
 		if !d.Dist {
 			if d.Name == name {

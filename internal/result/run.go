@@ -93,6 +93,7 @@ type Trial struct {
 	Losses       []Loss               `json:"losses,omitempty"`
 	Handshakes   map[string]int       `json:"handshakes,omitempty"` // outcome ("101", "HTTP 503", "refused", "timeout", ...) to count
 	Views        []View               `json:"views,omitempty"`
+	Balance      []Balance            `json:"balance,omitempty"` // one for each connect step
 	Usage        []Usage              `json:"usage,omitempty"`
 	Inconclusive []string             `json:"inconclusive,omitempty"` // reasons this trial proves nothing
 	Failed       []string             `json:"failed,omitempty"`       // checks every trial makes: views that disagree, a unit that died

@@ -108,6 +108,11 @@ func (t *Trial) validate() error {
 			return fmt.Errorf("closes[%d]: silent: %w", i, err)
 		}
 	}
+	for i := range t.Balance {
+		if err := t.Balance[i].validate(); err != nil {
+			return fmt.Errorf("balance[%d]: %w", i, err)
+		}
+	}
 	for _, u := range t.Usage {
 		for i, s := range u.Samples {
 			if !isTime(s.At, s.CPU) {

@@ -1,0 +1,352 @@
+package loadgen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"wsrig/internal/wire"
+)
+
+// epollEngine serves plain ws:// connections on a few threads of its own, each with
+// one epoll instance and one read buffer for all of its connections. An idle client
+// has no goroutine and no buffer.
+type epollEngine struct {
+	conns sync.WaitGroup
+	names nameCache
+
+	mu    sync.Mutex
+	loops []*epollLoop // while there may be connections
+	next  int
+}
+
+// NewEpoll returns the engine on epoll(7), which speaks ws:// only. Its threads
+// start with the first Dial and end with Wait.
+func NewEpoll() Engine { return &epollEngine{} }
+
+func (e *epollEngine) Name() string { return "epoll" }
+
+// loopThreads is how many threads serve connections: on one the work of a client and
+// of its answer never meet, and more than two gain nothing for one generator.
+func loopThreads() int { return min(2, runtime.GOMAXPROCS(0)) }
+
+// loop returns the loop for the next connection, and counts the connection.
+func (e *epollEngine) loop() (*epollLoop, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for len(e.loops) < loopThreads() {
+		l, err := newEpollLoop(e)
+		if err != nil {
+			return nil, fmt.Errorf("epoll engine: %w", err)
+		}
+		e.loops = append(e.loops, l)
+		go l.run()
+	}
+	e.conns.Add(1)
+	e.next++
+	return e.loops[e.next%len(e.loops)], nil
+}
+
+// Wait implements Engine.
+func (e *epollEngine) Wait() {
+	e.conns.Wait()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, l := range e.loops {
+		l.post(func() { l.stopped = true })
+		<-l.done
+	}
+	e.loops = nil
+}
+
+// Dial implements Engine.
+func (e *epollEngine) Dial(ctx context.Context, d Dial, h Handler) error {
+	u, err := url.Parse(d.URL)
+	if err != nil || u.Scheme != "ws" {
+		return &HandshakeError{outcomeOther, fmt.Errorf("the epoll engine speaks ws:// only, not %s", d.URL)}
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
+	defer cancel()
+	addr, err := e.names.resolve(ctx, u)
+	if err != nil {
+		return &HandshakeError{failureOutcome(err), err}
+	}
+	loop, err := e.loop()
+	if err != nil {
+		return &HandshakeError{failureOutcome(err), err}
+	}
+	c := &epollConn{loop: loop, handler: h, fd: -1, noPong: d.NoPong}
+	hs := &epollHandshake{dial: &d, key: newKey(), done: make(chan error, 1), start: wire.Now()}
+	hs.request = appendRequest(nil, u, &d, hs.key)
+	c.handshake = hs
+	if err := c.connect(addr, d.Source); err != nil {
+		e.conns.Done()
+		return &HandshakeError{failureOutcome(err), err}
+	}
+	c.loop.post(func() { c.loop.add(c) })
+	select {
+	case err = <-hs.done:
+	case <-ctx.Done():
+		c.loop.post(func() { c.fail(context.Cause(ctx)) })
+		err = <-hs.done // it may have succeeded meanwhile
+	}
+	return err
+}
+
+// connect begins a TCP connection without waiting for it.
+func (c *epollConn) connect(addr unix.Sockaddr, source netip.Addr) error {
+	family := unix.AF_INET
+	if _, ok := addr.(*unix.SockaddrInet6); ok {
+		family = unix.AF_INET6
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("socket: %w", err)
+	}
+	err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if err == nil && source.IsValid() {
+		if err = bindWithoutPort(fd); err == nil {
+			err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(source, 0)))
+		}
+	}
+	if err == nil {
+		err = unix.Connect(fd, addr)
+	}
+	if err != nil && err != unix.EINPROGRESS {
+		unix.Close(fd)
+		return fmt.Errorf("connect: %w", err)
+	}
+	c.fd = fd
+	return nil
+}
+
+// nameCache resolves host names once: ten thousand clients of one server ask once.
+type nameCache struct {
+	mu    sync.Mutex
+	addrs map[string]unix.Sockaddr
+}
+
+func (n *nameCache) resolve(ctx context.Context, u *url.URL) (unix.Sockaddr, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if a := n.addrs[u.Host]; a != nil {
+		return a, nil
+	}
+	port := 80
+	if p := u.Port(); p != "" {
+		var err error
+		if port, err = strconv.Atoi(p); err != nil || port > 65535 {
+			return nil, fmt.Errorf("%q is no port", p)
+		}
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+	if err != nil {
+		return nil, err
+	}
+	a := sockaddr(netip.AddrPortFrom(ips[0], uint16(port)))
+	if n.addrs == nil {
+		n.addrs = make(map[string]unix.Sockaddr)
+	}
+	n.addrs[u.Host] = a
+	return a, nil
+}
+
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if ip := a.Addr().Unmap(); ip.Is4() {
+		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: ip.As4()}
+	}
+	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+}
+
+// epollHandshake is what a connection has only until its 101.
+type epollHandshake struct {
+	dial      *Dial
+	key       string
+	request   []byte // what is left to send
+	answer    []byte
+	start     int64
+	connected int64
+	done      chan error
+}
+
+// epollConn is one connection. Its fields belong to its loop's thread, but those
+// below mu.
+type epollConn struct {
+	loop      *epollLoop
+	handler   Handler
+	handshake *epollHandshake // nil once open
+	assembler assembler
+	partial   []byte // a frame of which the rest has not come
+	deadline  int64  // wire time by which the peer must have closed; 0 without Close
+	noPong    bool
+	gone      bool
+
+	mu     sync.Mutex
+	fd     int    // -1 once closed
+	out    []byte // what the kernel has not taken yet
+	since  int64  // wire time since which it has taken nothing
+	asked  bool   // this side began the end
+	closed bool   // a Close frame was sent: nothing may follow it
+	broken error  // why nothing can be sent any more
+}
+
+// maxUnsent bounds what waits for a connection that takes nothing, in bytes.
+const maxUnsent = 4 << 20
+
+var (
+	errConnClosed = errors.New("the connection is closed")
+	errNotTaken   = errors.New("the peer takes no bytes")
+)
+
+// outBuffers are for frames on their way to write(2).
+var outBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
+
+// send sends one frame, or keeps what the kernel does not take for later. It does
+// not wait.
+func (c *epollConn) send(op opcode, payload []byte) error {
+	buf := outBuffers.Get().(*[]byte)
+	defer outBuffers.Put(buf)
+	*buf = appendFrame((*buf)[:0], op, payload, maskKey())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return errConnClosed
+	}
+	return c.write(*buf)
+}
+
+// write writes b, in order behind what waits; c.mu is held.
+func (c *epollConn) write(b []byte) error {
+	switch {
+	case c.broken != nil:
+		return c.broken
+	case c.fd < 0:
+		return errConnClosed
+	case len(c.out) > 0:
+		if len(c.out)+len(b) > maxUnsent || wire.Now()-c.since > int64(writeTimeout) {
+			c.broken = errNotTaken
+			return c.broken
+		}
+		c.out = append(c.out, b...)
+		return nil
+	}
+	n, err := unix.Write(c.fd, b)
+	if err != nil {
+		n = 0
+		if err != unix.EAGAIN && err != unix.EINTR {
+			c.broken = fmt.Errorf("write: %w", err)
+			return c.broken
+		}
+	}
+	if n > 0 {
+		c.handler.Said(wire.Now())
+	}
+	if n < len(b) {
+		c.out, c.since = append([]byte(nil), b[n:]...), wire.Now()
+		return c.loop.watch(c, true)
+	}
+	return nil
+}
+
+// SendText implements Conn.
+func (c *epollConn) SendText(payload []byte) error { return c.send(frameText, payload) }
+
+// Ping implements Conn.
+func (c *epollConn) Ping() error { return c.send(framePing, nil) }
+
+// Close implements Conn.
+func (c *epollConn) Close(code int, timeout time.Duration) {
+	c.mu.Lock()
+	c.asked = true
+	var err error
+	if !c.closed {
+		err = c.write(appendClose(nil, code))
+		c.closed = true
+	}
+	c.mu.Unlock()
+	if err != nil {
+		c.Abort()
+		return
+	}
+	deadline := wire.Now() + int64(timeout)
+	c.loop.post(func() { c.loop.expect(c, deadline) })
+}
+
+// Abort implements Conn.
+func (c *epollConn) Abort() {
+	c.mu.Lock()
+	c.asked = true
+	c.mu.Unlock()
+	c.loop.post(func() {
+		if c.gone {
+			return
+		}
+		// A reset, which leaves no TIME_WAIT behind (socket(7), SO_LINGER).
+		_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		c.finish(End{Kind: EndError, Text: "closed here"})
+	})
+}
+
+// finish ends the connection; on the loop's thread, once.
+func (c *epollConn) finish(e End) {
+	if c.gone {
+		return
+	}
+	if e.At == 0 {
+		e.At = wire.Now()
+	}
+	e.Asked = c.release()
+	c.handler.End(e)
+	c.loop.engine.conns.Done()
+}
+
+// release gives the descriptor back. It tells whether this side began the end.
+func (c *epollConn) release() (asked bool) {
+	c.gone = true
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.loop.closing, c)
+	c.loop.conns[c.fd] = nil
+	unix.Close(c.fd) // takes it out of the epoll set too
+	c.fd, c.out = -1, nil
+	return c.asked
+}
+
+// fail ends a handshake that did not succeed; on the loop's thread.
+func (c *epollConn) fail(err error) {
+	if c.handshake == nil || c.gone {
+		return
+	}
+	var he *HandshakeError
+	if !errors.As(err, &he) {
+		he = &HandshakeError{failureOutcome(err), err}
+		if errors.Is(err, context.Canceled) {
+			he.Outcome = outcomeCancelled
+		}
+	}
+	c.release()
+	c.handshake.done <- he
+	c.loop.engine.conns.Done()
+}
+
+// endOfSocket is what the client saw when a read failed.
+func endOfSocket(err error) End {
+	switch err {
+	case nil:
+		return End{Kind: EndFIN}
+	case syscall.ECONNRESET, syscall.EPIPE:
+		return End{Kind: EndRST}
+	default:
+		return End{Kind: EndError, Text: err.Error()}
+	}
+}
