@@ -50,6 +50,9 @@ func Check(run *result.Run, exprs []string) error {
 	return nil
 }
 
+// noConclusiveTrial ends what a check got in a cell whose trials prove nothing.
+const noConclusiveTrial = " (no conclusive trial)"
+
 // appliesNowhere is what a check without a cell got.
 const appliesNowhere = "applied to no cell"
 
@@ -66,7 +69,7 @@ func judge(e result.Expr, cell *result.Cell) (c result.Check, ok bool) {
 	c = checkOf(cell, out)
 	if !conclusive {
 		c.OK = nil
-		c.Got += " (no conclusive trial)"
+		c.Got += noConclusiveTrial
 		return c, true
 	}
 	if c.OK == nil || !*c.OK || len(trials) == 1 {

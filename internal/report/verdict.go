@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"wsrig/internal/result"
 )
@@ -22,13 +23,14 @@ func Verdict(run *result.Run) result.Verdict {
 	for _, c := range run.Checks {
 		switch {
 		case c.Got == appliesNowhere && some:
+		case c.OK == nil && strings.HasSuffix(c.Got, noConclusiveTrial): // gaps has the cause
 		case c.OK == nil:
 			unjudged = append(unjudged, reason(c))
 		case !*c.OK:
 			failed = append(failed, reason(c))
 		}
 	}
-	unjudged = append(unjudged, gaps(run)...)
+	unjudged = append(gaps(run), unjudged...)
 	switch {
 	case len(failed) > 0:
 		reasons := firstOf(failed)
