@@ -21,7 +21,7 @@ var mayImport = []struct {
 	{"wsrig/internal/budget", []string{"wsrig/internal/result"}, "it reckons with limits and numbers alone, so that a plan can be judged before anything exists"},
 	{"wsrig/chatnode", []string{"wsrig/internal/wire"}, "the system under test must not know that it is tested"},
 	{"wsrig/loadgen", []string{"wsrig/internal/wire", "wsrig/internal/result"}, "the measuring side works against any server, on any testbed"},
-	{"wsrig/testbed", []string{"wsrig/internal/result"}, "it runs units without knowing which proxies or scenarios there are"},
+	{"wsrig/testbed", []string{"wsrig/internal/result", "wsrig/testbed/conftext"}, "it runs units without knowing which proxies or scenarios there are"},
 	{"wsrig/testbed/conftext", nil, "it is about text"},
 	{"wsrig/haproxy", []string{"wsrig/testbed", "wsrig/testbed/conftext", "wsrig/internal/result"}, "a driver knows one proxy and nothing of scenarios"},
 	{"wsrig/nginx", []string{"wsrig/testbed", "wsrig/testbed/conftext", "wsrig/internal/result"}, "a driver knows one proxy and nothing of scenarios"},
