@@ -48,11 +48,11 @@ func (Driver) Balance(cfg testbed.Config, path string) (testbed.Balance, error) 
 // pool follows a handshake to the backend whose servers are nodes. why says what
 // keeps it from being told beforehand.
 func (f *file) pool(front *section, h handshake) (back *section, hops int, why string) {
-	for seen := []*section{}; ; seen = append(seen, front) {
+	for seen := []*section{}; ; hops++ {
 		if slices.Contains(seen, front) {
 			return nil, 0, front.title() + " leads back to itself"
 		}
-		hops++
+		seen = append(seen, front)
 		routes := f.routes(front, h)
 		if len(routes) == 0 {
 			return nil, 0, fmt.Sprintf("%s sends %s to no backend", front.title(), h.path)
@@ -67,7 +67,7 @@ func (f *file) pool(front *section, h handshake) (back *section, hops int, why s
 		next := slices.DeleteFunc(slices.Clone(servers), func(sv server) bool { return f.hop(sv) == nil })
 		switch {
 		case len(next) == 0:
-			return back, hops, ""
+			return back, hops + 1, ""
 		case len(servers) > 1:
 			return nil, 0, back.title() + " spreads its clients over more than one way through this file"
 		}

@@ -24,6 +24,7 @@ func FuzzOwnFile(f *testing.F) {
 		src := testbed.Source{Name: "x.cfg", FileName: configName, Text: text, Own: true}
 		// Its error is a fine answer to most texts; only a panic is not.
 		_, _ = Driver{}.Declared(testbed.Config{Source: src}, "/ws")
+		_, _ = Driver{}.Balance(testbed.Config{Source: src}, "/ws")
 		m, err := planMove(src)
 		if err != nil {
 			return

@@ -4,6 +4,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,11 +45,11 @@ func idleCase(t *testing.T, name string, want time.Duration, directive, where, f
 	}
 	c := proxytest.Dial(t, addr, "/ws")
 	c.Closed(t, "FIN", want)
-	wantFlags(t, inst, c.Port, flags)
+	wantFlags(t, inst, c.Local, flags)
 }
 
 // wantFlags waits for HAProxy's log line of a client's connection.
-func wantFlags(t *testing.T, inst *proxytest.Instance, port int, flags string) testbed.Termination {
+func wantFlags(t *testing.T, inst *proxytest.Instance, client netip.AddrPort, flags string) testbed.Termination {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for {
@@ -56,14 +57,14 @@ func wantFlags(t *testing.T, inst *proxytest.Instance, port int, flags string) t
 		if err != nil {
 			t.Fatal(err)
 		}
-		if end, ok := ends[port]; ok {
+		if end, ok := ends[client]; ok {
 			if end.Flags != flags {
 				t.Errorf("termination %+v, want flags %s", end, flags)
 			}
 			return end
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("no log line for client port %d:\n%s", port, inst.Log())
+			t.Fatalf("no log line for client %s:\n%s", client, inst.Log())
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -183,7 +184,7 @@ func TestClientSeesHowANodeEndsAsCloseFrameOrFINNeverRST(t *testing.T) {
 				t.Errorf("client saw %s, want %s", got.Kind, row.kind)
 			}
 			c.Conn.Close()
-			if end := wantFlags(t, inst, c.Port, row.flags); end.Node != "n1" {
+			if end := wantFlags(t, inst, c.Local, row.flags); end.Node != "n1" {
 				t.Errorf("termination %+v, want node n1", end)
 			}
 		})

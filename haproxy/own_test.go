@@ -109,7 +109,7 @@ func TestOwnFileServesAndIsCountedByNode(t *testing.T) {
 		t.Errorf("declared %+v, %v", d, err)
 	}
 	clients[0].Conn.Close()
-	wantFlags(t, inst, clients[0].Port, "--")
+	wantFlags(t, inst, clients[0].Local, "--")
 }
 
 func TestOwnFilesThatCannotBeMovedSayWhy(t *testing.T) {

@@ -23,12 +23,16 @@ type fields struct {
 }
 
 // fieldsFor sizes maxconn a quarter above the clients: a HAProxy at its limit does
-// not refuse, it leaves clients hanging.
+// not refuse, it leaves clients hanging. Limits of the input are taken as they are.
 func fieldsFor(in testbed.RenderInput) fields {
+	maxConn := in.MaxClients + in.MaxClients/4 + 100
+	if in.Limits.Connections > 0 {
+		maxConn = in.Limits.Connections
+	}
 	return fields{
 		Listen:  in.Ports[portClients].Listen,
 		Admin:   in.Ports[portAdmin].Listen,
-		MaxConn: in.MaxClients + in.MaxClients/4 + 100,
+		MaxConn: maxConn,
 		Nodes:   in.Nodes,
 	}
 }

@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"net/netip"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -16,10 +17,10 @@ type client struct {
 	room  int
 	due   int64 // wire time at which its handshake was due
 
-	conn      Conn
-	node      uint8
-	localPort int
-	openedAt  int64 // wire time of the 101; 0 before
+	conn     Conn
+	node     uint8
+	local    netip.AddrPort
+	openedAt int64 // wire time of the 101; 0 before
 
 	heard, said atomic.Int64 // wire time of the last byte in and out
 	ended       atomic.Bool
@@ -39,7 +40,7 @@ func (c *client) Open(conn Conn, hs Handshake) {
 	// The time this client waited for its turn is part of its connect time.
 	c.fleet.rec.handshake(outcomeOK, time.Duration(hs.At-c.due)-hs.Upgrade, hs.Upgrade)
 	c.conn = conn
-	c.localPort = hs.LocalPort
+	c.local = hs.Local
 	c.node = c.fleet.nodes.index(hs.Header.Get("X-Chat-Node"))
 	c.openedAt = hs.At
 	c.heard.Store(hs.At)
@@ -99,29 +100,29 @@ func (c *client) End(e End) {
 // carry it. Lengths of time are seconds. The Close frame that ends a connection
 // breaks no silence, and neither does the answer to it.
 type Close struct {
-	Client       string  `json:"client"`
-	Node         string  `json:"node"`
-	Room         string  `json:"room"`
-	LocalPort    int     `json:"local_port"`
-	OpenedAt     int64   `json:"opened_at"` // wire time of the 101
-	EndedAt      int64   `json:"ended_at"`  // wire time
-	After        float64 `json:"after_s"`   // from the 101 to the end
-	Kind         string  `json:"kind"`      // see the End kinds; "open" if it outlived the trial
-	Code         int     `json:"code,omitempty"`
-	Text         string  `json:"text,omitempty"`
-	ByClient     bool    `json:"by_client,omitempty"`
-	ReadSilence  float64 `json:"read_silence_s"`  // last byte from the server to the end
-	WriteSilence float64 `json:"write_silence_s"` // last byte to the server to the end
-	By           string  `json:"by,omitempty"`    // filled in by the runner: client, node, proxy, network, unknown
-	Cause        string  `json:"cause,omitempty"` // filled in by the runner
-	Flags        string  `json:"flags,omitempty"` // proxy's termination state, filled in by the runner
-	NodeCause    string  `json:"node_cause,omitempty"`
+	Client       string         `json:"client"`
+	Node         string         `json:"node"`
+	Room         string         `json:"room"`
+	Local        netip.AddrPort `json:"local"`     // TCP address it connected from
+	OpenedAt     int64          `json:"opened_at"` // wire time of the 101
+	EndedAt      int64          `json:"ended_at"`  // wire time
+	After        float64        `json:"after_s"`   // from the 101 to the end
+	Kind         string         `json:"kind"`      // see the End kinds; "open" if it outlived the trial
+	Code         int            `json:"code,omitempty"`
+	Text         string         `json:"text,omitempty"`
+	ByClient     bool           `json:"by_client,omitempty"`
+	ReadSilence  float64        `json:"read_silence_s"`  // last byte from the server to the end
+	WriteSilence float64        `json:"write_silence_s"` // last byte to the server to the end
+	By           string         `json:"by,omitempty"`    // filled in by the runner: client, node, proxy, network, unknown
+	Cause        string         `json:"cause,omitempty"` // filled in by the runner
+	Flags        string         `json:"flags,omitempty"` // proxy's termination state, filled in by the runner
+	NodeCause    string         `json:"node_cause,omitempty"`
 }
 
 func (c *client) close() Close {
 	cl := Close{
 		Client: clientName(c.id), Node: c.fleet.nodes.name(int(c.node)), Room: roomName(c.room),
-		LocalPort: c.localPort, OpenedAt: c.openedAt, EndedAt: c.end.At,
+		Local: c.local, OpenedAt: c.openedAt, EndedAt: c.end.At,
 		Kind: c.end.Kind, Code: c.end.Code, Text: c.end.Text, ByClient: c.end.Asked,
 	}
 	cl.After = seconds(c.end.At - c.openedAt)

@@ -23,6 +23,9 @@ func (c *client) echo(phase, seq uint32) {
 		default:
 		}
 	}
+	if loop := c.fleet.closed.Load(); loop != nil {
+		loop.echoed(c, phase, seq)
+	}
 }
 
 // converse publishes in closed loop: each publisher sends, waits for its message to

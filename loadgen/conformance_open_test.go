@@ -1,7 +1,6 @@
 package loadgen
 
 import (
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -201,7 +200,7 @@ func conformSource(t *testing.T, e Engine) {
 		p.untilGone()
 	})
 	got := <-remote
-	if want := net.JoinHostPort("127.0.7.9", strconv.Itoa(w.hs.LocalPort)); got != want {
-		t.Errorf("the server sees %s, want %s", got, want)
+	if got != w.hs.Local.String() || w.hs.Local.Addr().String() != "127.0.7.9" {
+		t.Errorf("the server sees %s, the client %s, want 127.0.7.9", got, w.hs.Local)
 	}
 }

@@ -293,8 +293,8 @@ func conformHandshake(t *testing.T, e Engine) {
 	if hs.Connect+hs.Upgrade > time.Duration(hs.At-before) {
 		t.Errorf("connect %s and upgrade %s are longer than all of it, %s", hs.Connect, hs.Upgrade, time.Duration(hs.At-before))
 	}
-	if port := <-ports; hs.LocalPort != port {
-		t.Errorf("local port %d, the server saw %d", hs.LocalPort, port)
+	if port := <-ports; int(hs.Local.Port()) != port {
+		t.Errorf("local port %d, the server saw %d", hs.Local.Port(), port)
 	}
 	if e.Name() == "" {
 		t.Error("the engine has no name")

@@ -37,11 +37,11 @@ type Dial struct {
 
 // Handshake is what a successful handshake told.
 type Handshake struct {
-	Connect   time.Duration // TCP connect
-	Upgrade   time.Duration // from the connected socket to the 101, TLS included
-	At        int64         // wire time when the 101 had been read
-	LocalPort int           // the client's TCP port
-	Header    http.Header   // of the 101
+	Connect time.Duration  // TCP connect
+	Upgrade time.Duration  // from the connected socket to the 101, TLS included
+	At      int64          // wire time when the 101 had been read
+	Local   netip.AddrPort // the client's TCP address
+	Header  http.Header    // of the 101
 }
 
 // Conn is an open connection. Its methods may be called from any goroutine and do

@@ -104,9 +104,9 @@ func (e *epollEngine) Dial(ctx context.Context, d Dial, h Handler) error {
 }
 
 // connect begins a TCP connection without waiting for it.
-func (c *epollConn) connect(addr unix.Sockaddr, source netip.Addr) error {
+func (c *epollConn) connect(addr netip.AddrPort, source netip.Addr) error {
 	family := unix.AF_INET
-	if _, ok := addr.(*unix.SockaddrInet6); ok {
+	if addr.Addr().Is6() {
 		family = unix.AF_INET6
 	}
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
@@ -120,7 +120,7 @@ func (c *epollConn) connect(addr unix.Sockaddr, source netip.Addr) error {
 		}
 	}
 	if err == nil {
-		err = unix.Connect(fd, addr)
+		err = unix.Connect(fd, sockaddr(addr))
 	}
 	if err != nil && err != unix.EINPROGRESS {
 		unix.Close(fd)
@@ -133,34 +133,35 @@ func (c *epollConn) connect(addr unix.Sockaddr, source netip.Addr) error {
 // nameCache resolves host names once: ten thousand clients of one server ask once.
 type nameCache struct {
 	mu    sync.Mutex
-	addrs map[string]unix.Sockaddr
+	addrs map[string]netip.AddrPort
 }
 
-func (n *nameCache) resolve(ctx context.Context, u *url.URL) (unix.Sockaddr, error) {
+func (n *nameCache) resolve(ctx context.Context, u *url.URL) (netip.AddrPort, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if a := n.addrs[u.Host]; a != nil {
+	if a, ok := n.addrs[u.Host]; ok {
 		return a, nil
 	}
 	port := 80
 	if p := u.Port(); p != "" {
 		var err error
 		if port, err = strconv.Atoi(p); err != nil || port > 65535 {
-			return nil, fmt.Errorf("%q is no port", p)
+			return netip.AddrPort{}, fmt.Errorf("%q is no port", p)
 		}
 	}
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
 	if err != nil {
-		return nil, err
+		return netip.AddrPort{}, err
 	}
-	a := sockaddr(netip.AddrPortFrom(ips[0], uint16(port)))
+	a := netip.AddrPortFrom(ips[0].Unmap(), uint16(port))
 	if n.addrs == nil {
-		n.addrs = make(map[string]unix.Sockaddr)
+		n.addrs = make(map[string]netip.AddrPort)
 	}
 	n.addrs[u.Host] = a
 	return a, nil
 }
 
+// sockaddr is an address for one system call, which writes into it.
 func sockaddr(a netip.AddrPort) unix.Sockaddr {
 	if ip := a.Addr().Unmap(); ip.Is4() {
 		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: ip.As4()}
@@ -240,7 +241,7 @@ func (c *epollConn) write(b []byte) error {
 		c.out = append(c.out, b...)
 		return nil
 	}
-	n, err := unix.Write(c.fd, b)
+	n, err := writeNow(c.fd, b)
 	if err != nil {
 		n = 0
 		if err != unix.EAGAIN && err != unix.EINTR {

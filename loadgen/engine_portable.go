@@ -68,7 +68,7 @@ func (p *portable) Dial(ctx context.Context, d Dial, h Handler) error {
 	c.prepare(d.NoPong)
 	h.Open(c, Handshake{
 		Connect: time.Duration(a.connected - a.start), Upgrade: time.Duration(now - a.connected), At: now,
-		LocalPort: a.sock.LocalAddr().(*net.TCPAddr).Port, Header: resp.Header,
+		Local: a.sock.LocalAddr().(*net.TCPAddr).AddrPort(), Header: resp.Header,
 	})
 	p.readers.Go(c.read)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"runtime"
 	"sync"
 	"time"
@@ -195,7 +196,7 @@ func (c *epollConn) flush() {
 	if c.fd < 0 || c.broken != nil {
 		return
 	}
-	n, err := unix.Write(c.fd, c.out)
+	n, err := writeNow(c.fd, c.out)
 	if err != nil {
 		if err != unix.EAGAIN && err != unix.EINTR {
 			c.broken = fmt.Errorf("write: %w", err) // the read side sees how it ended
@@ -227,7 +228,7 @@ func (c *epollConn) shake(events uint32) {
 		hs.connected = wire.Now()
 	}
 	if len(hs.request) > 0 {
-		n, err := unix.Write(c.fd, hs.request)
+		n, err := writeNow(c.fd, hs.request)
 		if err != nil && err != unix.EAGAIN && err != unix.EINTR {
 			c.fail(fmt.Errorf("send the request: %w", err))
 			return
@@ -242,7 +243,7 @@ func (c *epollConn) shake(events uint32) {
 	if events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) == 0 {
 		return
 	}
-	n, err := unix.Read(c.fd, c.loop.buffer)
+	n, err := readNow(c.fd, c.loop.buffer)
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
 	case err != nil:
@@ -278,19 +279,19 @@ func (c *epollConn) answered(b []byte) {
 		}
 		return
 	}
-	port := 0
+	var local netip.AddrPort
 	if sa, err := unix.Getsockname(c.fd); err == nil {
 		switch sa := sa.(type) {
 		case *unix.SockaddrInet4:
-			port = sa.Port
+			local = netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
 		case *unix.SockaddrInet6:
-			port = sa.Port
+			local = netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port))
 		}
 	}
 	c.handshake = nil
 	c.handler.Open(c, Handshake{
 		Connect: time.Duration(hs.connected - hs.start), Upgrade: time.Duration(at - hs.connected), At: at,
-		LocalPort: port, Header: header,
+		Local: local, Header: header,
 	})
 	hs.done <- nil
 	if len(rest) > 0 {
@@ -300,7 +301,7 @@ func (c *epollConn) answered(b []byte) {
 
 // read takes what has come, once: with more, epoll tells again.
 func (c *epollConn) read() {
-	n, err := unix.Read(c.fd, c.loop.buffer)
+	n, err := readNow(c.fd, c.loop.buffer)
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
 	case err != nil || n == 0:
@@ -380,7 +381,7 @@ func (c *epollConn) peerClosed(payload []byte, at int64) {
 	}
 	c.mu.Lock()
 	if !c.closed && c.broken == nil && len(c.out) == 0 {
-		_, _ = unix.Write(c.fd, appendClose(nil, code)) // the peer may be gone; its Close stands
+		_, _ = writeNow(c.fd, appendClose(nil, code)) // the peer may be gone; its Close stands
 	}
 	c.closed = true
 	c.mu.Unlock()
@@ -395,7 +396,7 @@ func (c *epollConn) protocolEnd(err error) {
 	}
 	c.mu.Lock()
 	if !c.closed && c.broken == nil && len(c.out) == 0 {
-		_, _ = unix.Write(c.fd, appendClose(nil, code))
+		_, _ = writeNow(c.fd, appendClose(nil, code))
 	}
 	c.closed = true
 	c.mu.Unlock()

@@ -38,7 +38,8 @@ type fleetState struct {
 	openCount atomic.Int64
 	foreign   atomic.Int64
 	opens     *openSampler
-	endings   chan struct{} // has an element after a client ended; see signalEnd
+	closed    atomic.Pointer[closedLoop] // the one under way; nil for none
+	endings   chan struct{}              // has an element after a client ended; see signalEnd
 }
 
 // phase is one publish command, expected or run: messages of others are not counted.
@@ -136,8 +137,11 @@ func (f *Fleet) Connect(ctx context.Context, spec ConnectSpec, progress func(Pro
 	})
 	defer stop()
 	var dials sync.WaitGroup
+	gate := newTurnstile(spec.InFlight)
 	err := pace(ctx, wire.Now(), ConstantCount(spec.Rate, spec.Clients), func(i int, intended int64) {
+		gate.enter()
 		dials.Go(func() {
+			defer gate.leave()
 			c, d := batch[i], dialing
 			c.due, d.URL = intended, clientURL(spec.URLs, batch[i])
 			if n := len(spec.Sources); n > 0 {
@@ -169,6 +173,8 @@ func (s *ConnectSpec) validate() error {
 	switch {
 	case s.Clients < 0 || s.Offset < 0 || s.Total > maxClients || s.Clients > s.Total || s.Offset > s.Total-s.Clients:
 		return fmt.Errorf("connect: %d clients from number %d do not fit into a total of %d", s.Clients, s.Offset, s.Total)
+	case s.InFlight < 0:
+		return fmt.Errorf("connect: %d handshakes in flight; use 1 or more, or 0 for no limit", s.InFlight)
 	case len(s.URLs) == 0:
 		return errors.New("connect: no URL to connect to")
 	case s.Rate <= 0:

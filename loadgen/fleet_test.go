@@ -108,7 +108,7 @@ func TestFinishNotesSurvivorsAsOpen(t *testing.T) {
 	kinds := map[string]int{}
 	for _, c := range s.Closes {
 		kinds[c.Kind]++
-		if c.After <= 0 || c.ReadSilence < 0 || c.WriteSilence < 0 || c.ReadSilence > c.After+1 || c.LocalPort == 0 {
+		if c.After <= 0 || c.ReadSilence < 0 || c.WriteSilence < 0 || c.ReadSilence > c.After+1 || !c.Local.IsValid() {
 			t.Errorf("%+v", c)
 		}
 		if c.Kind == EndOpen && (c.ByClient || c.EndedAt != s.End) {

@@ -131,7 +131,7 @@ func TestSettleOwesWhatWasSentWhileConnected(t *testing.T) {
 		}
 		logs := byRoom([]PublishLog{{Phase: 7, Publisher: 3, Room: 1, Sent: sent}})
 		into := buckets{}
-		membership{c.room, c.from, c.to, r}.settle(logs[c.room], into)
+		membership{room: c.room, from: c.from, to: c.to, receipts: r}.settle(logs[c.room], into)
 		var owed, lost []int64
 		for _, b := range into.sorted() {
 			for range b.Owed {
@@ -152,7 +152,7 @@ func TestSettlePlacesALossInItsTenMilliseconds(t *testing.T) {
 	into := buckets{}
 	r := receipts{}
 	r.observe(pubKey{1, 1}, 2)
-	membership{0, 0, 100 * ms, r}.settle([]PublishLog{{Phase: 1, Publisher: 1, Sent: sent}}, into)
+	membership{from: 0, to: 100 * ms, receipts: r}.settle([]PublishLog{{Phase: 1, Publisher: 1, Sent: sent}}, into)
 	want := []LedgerBucket{{Start: 0, Owed: 1, Lost: 1}, {Start: 10 * ms, Owed: 3, Lost: 2}, {Start: 20 * ms, Owed: 1, Lost: 1}}
 	if got := into.sorted(); !slices.Equal(got, want) {
 		t.Errorf("buckets %+v, want %+v", got, want)

@@ -59,12 +59,16 @@ func isRelay(mode string) bool {
 
 // ConnectSpec opens clients.
 type ConnectSpec struct {
-	URLs        []string            `json:"urls"`    // client i takes number i modulo their count; see clientURL for what they may hold
-	First       uint32              `json:"first"`   // number of the first client
-	Clients     int                 `json:"clients"` //
-	Total       int                 `json:"total"`   // clients of this step over all workers, for the rooms
-	Offset      int                 `json:"offset"`  // of this worker's first client among them
-	Rate        float64             `json:"rate"`    // handshakes a second
+	URLs    []string `json:"urls"`    // client i takes number i modulo their count; see clientURL for what they may hold
+	First   uint32   `json:"first"`   // number of the first client
+	Clients int      `json:"clients"` //
+	Total   int      `json:"total"`   // clients of this step over all workers, for the rooms
+	Offset  int      `json:"offset"`  // of this worker's first client among them
+	Rate    float64  `json:"rate"`    // handshakes a second
+	// InFlight bounds the handshakes under way at once: one that is due waits until
+	// another has ended, which its connect time and its schedule lag show. 0 sets no
+	// limit, so that nothing waits for the server.
+	InFlight    int                 `json:"in_flight,omitempty"`
 	Rooms       int                 `json:"rooms"`
 	Seed        uint64              `json:"seed"`
 	Keepalive   Keepalive           `json:"keepalive"`

@@ -19,7 +19,9 @@ type Load struct {
 	Clients     int
 	ConnectRate float64 // handshakes a second
 	Rooms       int
-	Rate        float64 // messages a second; 0 publishes nothing
+	InFlight    int     // most handshakes under way at once; 0 sets no limit
+	Rate        float64 // messages a second; 0 publishes nothing, and in closed loop has no ceiling
+	Loop        string  // LoopOpen, which "" stands for, or LoopClosed
 	For         time.Duration
 	Arrival     string
 	Size        int
@@ -55,6 +57,9 @@ func (l Load) Validate() error {
 	}
 	if l.ConnectRate <= 0 {
 		bad("connect-rate %g/s: use a rate above 0", l.ConnectRate)
+	}
+	if l.InFlight < 0 {
+		bad("in-flight %d: use 1 or more, or 0 for no limit", l.InFlight)
 	}
 	if l.Rooms < 1 || l.Rooms > max(1, l.Clients) {
 		bad("rooms %d: use 1 to %d, the number of clients", l.Rooms, max(1, l.Clients))
@@ -96,6 +101,9 @@ func (l Load) validatePublish() (errs []error) {
 	if l.Grace <= 0 {
 		bad("grace %s: use a length above 0", l.Grace)
 	}
+	if !isLoop(l.Loop) {
+		bad("loop %q: use %s or %s", l.Loop, LoopOpen, LoopClosed)
+	}
 	if !isRelay(l.Relay) {
 		bad("relay %q: use %s, %s or %s", l.Relay, RelayRoom, RelayAll, RelaySelf)
 	}
@@ -128,12 +136,16 @@ func (l Load) act(ctx context.Context, fleet *Fleet, in func(step string) func(P
 	if err != nil || connected.OK == 0 {
 		return nil, err
 	}
-	if l.Rate == 0 {
+	if l.Rate == 0 && l.Loop != LoopClosed {
 		_, err := fleet.Idle(ctx, IdleSpec{For: l.For, UntilClosed: true}, in("idle"))
 		return nil, err
 	}
-	res, err := fleet.Publish(ctx, PublishSpec{
-		Phase: uint32(l.Seed) | 1, Rate: l.Rate, For: l.For, Arrival: l.Arrival, Seed: l.Seed,
+	publish := fleet.Publish
+	if l.Rate == 0 {
+		publish = fleet.PublishClosed
+	}
+	res, err := publish(ctx, PublishSpec{
+		Phase: uint32(l.Seed) | 1, Rate: l.Rate, For: l.For, Arrival: l.Arrival, Loop: l.Loop, Seed: l.Seed,
 		Size: l.Size, Publishers: l.Publishers, Grace: l.Grace,
 	}, in("publish"))
 	if err != nil {
@@ -145,7 +157,7 @@ func (l Load) act(ctx context.Context, fleet *Fleet, in func(step string) func(P
 
 func (l Load) connect() ConnectSpec {
 	return ConnectSpec{
-		URLs: []string{l.URL}, Clients: l.Clients, Total: l.Clients, Rate: l.ConnectRate, Rooms: l.Rooms, Seed: l.Seed,
+		URLs: []string{l.URL}, Clients: l.Clients, Total: l.Clients, Rate: l.ConnectRate, InFlight: l.InFlight, Rooms: l.Rooms, Seed: l.Seed,
 		Keepalive: l.Keepalive, NoPong: l.NoPong, Timeout: l.Timeout, Header: l.Header,
 		Subprotocol: l.Subprotocol, Insecure: l.Insecure, CAFile: l.CAFile,
 	}

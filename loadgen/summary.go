@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"wsrig/internal/result"
 )
@@ -20,10 +21,12 @@ type Summary struct {
 	Saturation []string // reasons to doubt the generator
 	Foreign    int64
 	Closes     []Close
+	ClosedLoop bool // a publish step was in closed loop
 
 	snapshots []Snapshot
 	publishes []PublishResult
 	markAt    func(at int64) string
+	published time.Duration // how long the publish steps took
 }
 
 // Summarize merges the workers' records, exactly: histograms are added up, and
@@ -46,6 +49,9 @@ func Summarize(snapshots []Snapshot, publishes []PublishResult, markAt func(at i
 		s.Saturation = append(s.Saturation, w.Saturation...)
 		s.Foreign += w.Foreign
 		s.Closes = append(s.Closes, w.Closes...)
+	}
+	for _, p := range publishes {
+		s.ClosedLoop = s.ClosedLoop || p.Loop == LoopClosed
 	}
 	for _, w := range snapshots {
 		s.Duration = max(s.Duration, seconds(w.End-s.Start))

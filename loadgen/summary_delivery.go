@@ -102,6 +102,7 @@ func (s *Summary) rates() {
 		all.asked += st.asked
 		all.took += st.took
 	}
+	s.published = all.took
 	if all.asked > 0 {
 		s.set("rate.asked", float64(due)/all.asked.Seconds(), due)
 		s.set("rate.achieved", float64(sent)/all.took.Seconds(), sent)
@@ -148,6 +149,9 @@ func (s *Summary) ledger() {
 	s.set("delivery.owed", float64(sum.Owed), sum.Owed)
 	s.set("delivery.received", float64(received), sum.Owed)
 	s.set("delivery.reach", float64(received)/float64(sum.Owed), sum.Owed)
+	if s.published > 0 {
+		s.set("delivery.rate", float64(received)/s.published.Seconds(), received)
+	}
 	s.set("delivery.lost", float64(sum.Lost), sum.Owed)
 	s.set("delivery.duplicate", float64(sum.Duplicate), sum.Owed)
 	s.set("delivery.reordered", float64(sum.Reordered), sum.Owed)

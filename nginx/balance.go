@@ -61,11 +61,11 @@ func (Driver) Balance(cfg testbed.Config, path string) (testbed.Balance, error) 
 // pool follows a handshake to the proxy_pass whose addresses are nodes. why says what
 // keeps it from being told beforehand.
 func (f *file) pool(server *directive, path string) (pass *directive, hops int, why string, err error) {
-	for seen := []*directive{}; ; seen = append(seen, server) {
+	for seen := []*directive{}; ; hops++ {
 		if slices.Contains(seen, server) {
 			return nil, 0, "a server block passes requests back to itself", nil
 		}
-		hops++
+		seen = append(seen, server)
 		location, err := locate(server, path)
 		if err != nil {
 			return nil, 0, "", err
@@ -84,7 +84,7 @@ func (f *file) pool(server *directive, path string) (pass *directive, hops int, 
 		next := slices.DeleteFunc(slices.Clone(members), func(a address) bool { return f.hop(a) == nil })
 		switch {
 		case len(next) == 0:
-			return passes[0], hops, "", nil
+			return passes[0], hops + 1, "", nil
 		case len(members) > 1:
 			return nil, 0, passes[0].title() + " spreads its clients over more than one way through this file", nil
 		}

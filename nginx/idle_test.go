@@ -1,6 +1,7 @@
 package nginx
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,7 +71,7 @@ func TestShippedVariantsCloseIdleTunnelsAsTheyDeclare(t *testing.T) {
 			}
 			c := proxytest.Dial(t, addr, "/ws")
 			c.Closed(t, "FIN", want)
-			if end := termination(t, inst, c.Port); end.Node != c.Node || end.After < want.Seconds()-0.3 || end.Flags != "" {
+			if end := termination(t, inst, c.Local); end.Node != c.Node || end.After < want.Seconds()-0.3 || end.Flags != "" {
 				t.Errorf("termination %+v, want %v on node %s", end, want, c.Node)
 			}
 		})
@@ -78,7 +79,7 @@ func TestShippedVariantsCloseIdleTunnelsAsTheyDeclare(t *testing.T) {
 }
 
 // termination waits for Nginx's log line of a client's connection.
-func termination(t *testing.T, inst *proxytest.Instance, port int) testbed.Termination {
+func termination(t *testing.T, inst *proxytest.Instance, client netip.AddrPort) testbed.Termination {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for {
@@ -86,11 +87,11 @@ func termination(t *testing.T, inst *proxytest.Instance, port int) testbed.Termi
 		if err != nil {
 			t.Fatal(err)
 		}
-		if end, ok := ends[port]; ok {
+		if end, ok := ends[client]; ok {
 			return end
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("no log line for client port %d", port)
+			t.Fatalf("no log line for client %s", client)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

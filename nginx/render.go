@@ -2,6 +2,7 @@ package nginx
 
 import (
 	"fmt"
+	"strconv"
 
 	"wsrig/testbed"
 	"wsrig/testbed/conftext"
@@ -19,20 +20,33 @@ type fields struct {
 	Admin             string             // the statistics page
 	WorkerConnections int                // connections of one worker, both sides
 	FileLimit         int                // descriptors of one worker
+	Workers           string             // worker processes: a number, or auto
+	ReusePort         string             // " reuseport" where each worker listens on a socket of its own
 	Nodes             []testbed.NodeAddr // the pool
 }
 
 // fieldsFor sizes one worker for all clients, since nothing makes workers share them
-// evenly: two connections each, a quarter above, and descriptors for them and the rest.
+// evenly: two connections each, a quarter above, and descriptors for them and the
+// rest. Limits of the input are taken as they are; they count on several workers to
+// share the clients, which the kernel sees to when each has a socket of its own
+// (manual of ngx_http_core_module, listen, reuseport).
 func fieldsFor(in testbed.RenderInput) fields {
-	connections := 2*(in.MaxClients+in.MaxClients/4) + 200
-	return fields{
+	f := fields{
 		Listen:            in.Ports[portClients].Listen,
 		Admin:             in.Ports[portAdmin].Listen,
-		WorkerConnections: connections,
-		FileLimit:         connections + 100,
+		WorkerConnections: 2*(in.MaxClients+in.MaxClients/4) + 200,
+		Workers:           "auto",
 		Nodes:             in.Nodes,
 	}
+	f.FileLimit = f.WorkerConnections + 100
+	if l := in.Limits; l.Connections > 0 {
+		f.WorkerConnections, f.FileLimit = l.Connections, l.NoFile
+		f.Workers = strconv.Itoa(l.Processes)
+		if l.Processes > 1 {
+			f.ReusePort = " reuseport"
+		}
+	}
+	return f
 }
 
 // Ports names the ports a configuration needs: ws, admin, and for a user's own file

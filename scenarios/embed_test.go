@@ -3,6 +3,7 @@ package scenarios
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -27,8 +28,8 @@ func TestReadSuggestsTheNearestNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"idle-timout": `unknown scenario "idle-timout"; did you mean "idle-timeout"?`,
 		"idle":        `unknown scenario "idle"; did you mean "idle-timeout"?`,
-		"../go":       `unknown scenario "../go"; use one of idle-timeout, smoke`,
-		"":            `unknown scenario ""; use one of idle-timeout, smoke`,
+		"../go":       `unknown scenario "../go"; use one of ` + strings.Join(Names(), ", "),
+		"":            `unknown scenario ""; use one of ` + strings.Join(Names(), ", "),
 	} {
 		if _, err := Read(name); err == nil || err.Error() != want {
 			t.Errorf("Read(%q): %v, want %s", name, err, want)

@@ -14,11 +14,16 @@ import (
 // is once the node does. A user's own file lists its nodes itself, so that one cannot
 // be added there. On error the proxy goes on with the configuration it had.
 func (tb *Testbed) AddNode(ctx context.Context) (string, error) {
+	tb.adding.Lock() // one after the other: each makes a configuration of the last
+	defer tb.adding.Unlock()
 	name := NodeName(len(tb.Nodes) + 1)
 	ctx, cancel := faultContext(ctx, "add", name)
 	defer cancel()
 	if tb.Config != nil && tb.Config.Source.Own {
 		return "", fmt.Errorf("add %s: %s lists its nodes itself, and only a shipped variant can be rendered with one more", name, tb.Config.Source.Name)
+	}
+	if len(tb.Proxies) > 1 {
+		return "", fmt.Errorf("add %s: the proxy runs as %d units to hold all clients, and a node is added to one only; ask for fewer clients", name, len(tb.Proxies))
 	}
 	ports, err := tb.runtime.Reserve(ctx, name, map[string]int{"http": 0})
 	if err != nil {

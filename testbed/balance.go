@@ -59,6 +59,7 @@ func (tb *Testbed) Balance(path string) (Balance, error) {
 	if err != nil {
 		return Balance{}, &ConfigError{err}
 	}
+	b.PerProcess = b.PerProcess || len(tb.Proxies) > 1
 	return b, nil
 }
 
@@ -70,9 +71,13 @@ func (tb *Testbed) WorkerProcesses(ctx context.Context) ([]WorkerProcess, error)
 	}
 	ctx, cancel := viewContext(ctx)
 	defer cancel()
-	workers, err := tb.Spec.Proxy.Workers(ctx, tb.Proxy)
-	if err != nil {
-		return nil, fmt.Errorf("proxy: count the connections of its processes: %w", err)
+	var all []WorkerProcess
+	for _, p := range tb.Proxies {
+		workers, err := tb.Spec.Proxy.Workers(ctx, p)
+		if err != nil {
+			return nil, fmt.Errorf("%s: count the connections of its processes: %w", p.Unit().Name, err)
+		}
+		all = append(all, workers...)
 	}
-	return workers, nil
+	return all, nil
 }

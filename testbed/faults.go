@@ -13,20 +13,35 @@ const faultTimeout = 20 * time.Second
 func (tb *Testbed) Kill(ctx context.Context, unit string) error {
 	ctx, cancel := faultContext(ctx, "kill", unit)
 	defer cancel()
+	return tb.each(unit, func(inst Instance) error {
+		inst.Expect()
+		if err := inst.Signal(SigKill); err != nil {
+			return err
+		}
+		select {
+		case <-inst.Done():
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
+}
+
+// each acts on a unit; on "proxy" it acts on every unit of the proxy.
+func (tb *Testbed) each(unit string, act func(Instance) error) error {
+	if unit == ProxyName(0) && len(tb.Proxies) > 0 {
+		for _, p := range tb.Proxies {
+			if err := act(p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	inst, err := tb.Find(unit)
 	if err != nil {
 		return err
 	}
-	inst.Expect()
-	if err := inst.Signal(SigKill); err != nil {
-		return err
-	}
-	select {
-	case <-inst.Done():
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return act(inst)
 }
 
 // Freeze stops all of a unit's processes where they are (SIGSTOP). Its sockets
@@ -41,11 +56,7 @@ func (tb *Testbed) Continue(_ context.Context, unit string) error {
 }
 
 func (tb *Testbed) signal(unit string, s Signal) error {
-	inst, err := tb.Find(unit)
-	if err != nil {
-		return err
-	}
-	return inst.Signal(s)
+	return tb.each(unit, func(inst Instance) error { return inst.Signal(s) })
 }
 
 // Restart ends a unit in an orderly way, or picks up after a Kill, and starts it
@@ -54,18 +65,16 @@ func (tb *Testbed) signal(unit string, s Signal) error {
 func (tb *Testbed) Restart(ctx context.Context, unit string) error {
 	ctx, cancel := faultContext(ctx, "restart", unit)
 	defer cancel()
-	inst, err := tb.Find(unit)
-	if err != nil {
-		return err
-	}
-	if e := inst.Exit(); e != nil && !e.Asked {
-		return e // it crashed, which a restart must not hide
-	}
-	if err := inst.Restart(ctx); err != nil {
-		return err
-	}
-	tb.guard(inst)
-	return nil
+	return tb.each(unit, func(inst Instance) error {
+		if e := inst.Exit(); e != nil && !e.Asked {
+			return e // it crashed, which a restart must not hide
+		}
+		if err := inst.Restart(ctx); err != nil {
+			return err
+		}
+		tb.guard(inst)
+		return nil
+	})
 }
 
 // Reload has the proxy read its configuration again, and returns when the new
@@ -76,7 +85,12 @@ func (tb *Testbed) Reload(ctx context.Context) error {
 	if tb.Proxy == nil {
 		return fmt.Errorf("there is no proxy to reload: the cell is direct")
 	}
-	return tb.Spec.Proxy.Reload(ctx, tb.Proxy)
+	for _, p := range tb.Proxies {
+		if err := tb.Spec.Proxy.Reload(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func faultContext(ctx context.Context, what, unit string) (context.Context, context.CancelFunc) {

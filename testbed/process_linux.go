@@ -37,11 +37,12 @@ func awaitExit(cmd *exec.Cmd) {
 
 // procStat is what the rig reads of /proc/PID/stat (proc_pid_stat(5)).
 type procStat struct {
-	pid   int
-	state byte
-	group int
-	cpu   time.Duration // with that of children it has waited for
-	rss   uint64        // bytes
+	pid     int
+	state   byte
+	group   int
+	threads int
+	cpu     time.Duration // with that of children it has waited for
+	rss     uint64        // bytes
 }
 
 // clockTick is the unit of times in /proc, USER_HZ: 1/100 s on every Linux that Go
@@ -66,11 +67,15 @@ func readStat(pid int, dir string) (s procStat, ok bool) {
 		return n
 	}
 	ok = true
-	s = procStat{pid: pid, state: fields[0][0], group: int(number(2))}
+	s = procStat{pid: pid, state: fields[0][0], group: int(number(2)), threads: int(number(17))}
 	s.cpu = time.Duration(number(11)+number(12)+number(13)+number(14)) * clockTick
 	s.rss = uint64(number(21)) * uint64(os.Getpagesize())
 	return s, ok
 }
+
+// over tells whether a process has ended. One whose first thread is a zombie has not
+// as long as others of its threads are on their way out, and hold its sockets.
+func (s procStat) over() bool { return (s.state == 'Z' || s.state == 'X') && s.threads <= 1 }
 
 // groupStats reads every process of a group that has not ended. Zombies are left
 // out: orphans are reaped by whatever adopted them, in its own time.
@@ -90,7 +95,7 @@ func groupStats(pgid int) ([]procStat, error) {
 		if err != nil {
 			continue
 		}
-		if s, ok := readStat(pid, name); ok && s.group == pgid && s.state != 'Z' && s.state != 'X' {
+		if s, ok := readStat(pid, name); ok && s.group == pgid && !s.over() {
 			members = append(members, s)
 		}
 	}

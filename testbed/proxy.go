@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"context"
+	"net/netip"
 
 	"wsrig/internal/result"
 )
@@ -48,8 +49,8 @@ type Proxy interface {
 	// of earlier configurations last.
 	Workers(ctx context.Context, inst Instance) ([]WorkerProcess, error)
 	// Terminations reads from the instance's log how tunnels ended, by the
-	// client's TCP source port. A proxy that does not tell returns none.
-	Terminations(inst Instance) (map[int]Termination, error)
+	// client's TCP address. A proxy that does not tell returns none.
+	Terminations(inst Instance) (map[netip.AddrPort]Termination, error)
 }
 
 // Source is a configuration before the testbed's addresses are in it.
@@ -67,9 +68,20 @@ type RenderInput struct {
 	// MaxClients sizes connection limits in shipped variants (maxconn,
 	// worker_connections); a user's own file keeps its own.
 	MaxClients int
+	// Limits sizes shipped variants exactly, where a plan was fitted to a machine.
+	Limits Limits
 	// Dir is the absolute directory the proxy will run in, for files that a
 	// configuration must name absolutely. May be "".
 	Dir string
+}
+
+// Limits are a proxy's size, fitted to what one machine allows. Zero fields leave the
+// choice to the driver, by RenderInput.MaxClients.
+type Limits struct {
+	Units       int `json:"units,omitempty"`       // proxy units that share the clients' port by SO_REUSEPORT (HAProxy)
+	Processes   int `json:"processes,omitempty"`   // that serve within a unit (Nginx workers)
+	Connections int `json:"connections,omitempty"` // of each: HAProxy's maxconn, Nginx's worker_connections (both sides)
+	NoFile      int `json:"nofile,omitempty"`      // descriptors of each
 }
 
 // NodeAddr is one node as a member of the proxy's pool.

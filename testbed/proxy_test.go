@@ -3,6 +3,7 @@ package testbed_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -26,7 +27,7 @@ func (p *standInProxy) Ports(testbed.Source) ([]string, error) {
 }
 
 func (p *standInProxy) Render(src testbed.Source, in testbed.RenderInput) (testbed.Config, error) {
-	return testbed.Config{Source: src, Text: "rendered", Input: in}, p.renderErr
+	return testbed.Config{Source: src, Text: fmt.Sprintf("rendered for %d nodes", len(in.Nodes)), Input: in}, p.renderErr
 }
 
 func (p *standInProxy) Check(_ context.Context, _ testbed.Config, dir string) error {
@@ -45,6 +46,7 @@ func (p *standInProxy) Unit(cfg testbed.Config) testbed.Unit {
 	u := testbed.Unit{
 		Binary: testbed.Self, Args: []string{"standinproxy", "-listen", listen, "-needs", strings.Join(nodes, ",")},
 		StopGrace: patience,
+		Files:     []testbed.File{{Name: "v.cfg", Data: []byte(cfg.Text)}},
 		Ready:     func(ctx context.Context, _ testbed.Instance) error { return dial(ctx, listen) },
 	}
 	if p.binary != "" {

@@ -36,7 +36,7 @@ func TestViewsCount(t *testing.T) {
 
 func TestSamplerRecordsEveryUnitUntilStop(t *testing.T) {
 	t.Parallel()
-	tb := up(t, testbed.Spec{Bus: testbed.BusNone, Nodes: 2, Workers: 1, Token: "secret"})
+	tb := up(t, testbed.Spec{Bus: testbed.BusNone, Nodes: 2, Size: testbed.Size{Workers: 1}, Token: "secret"})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	s := tb.Sample(ctx)

@@ -19,8 +19,16 @@ type Spec struct {
 	Source   Source        // the proxy's configuration
 	Port     int           // fixed port of the proxy; 0 takes a free one
 	Clients  int           // how many clients at once it must carry
-	Workers  int
-	Token    string // secret of the workers' control API
+	Size     Size          // how it is spread over processes and addresses
+	Token    string        // secret of the workers' control API
+}
+
+// Size is how a testbed is spread over processes and addresses, so that its clients
+// fit on a machine. The zero Size has one proxy unit, and the kernel chooses addresses.
+type Size struct {
+	Workers int      `json:"workers,omitempty"` // load workers; 0 is none
+	Sources []string `json:"sources,omitempty"` // addresses that clients connect from, in turn
+	Limits  Limits   `json:"limits,omitzero"`   // of the proxy
 }
 
 // Buses that a Spec may name. miniredis is Redis in memory inside this program,
@@ -45,7 +53,7 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 type prepared struct {
 	redis   *Unit
 	nodes   []Unit
-	proxy   *Unit
+	proxies []Unit
 	workers []Unit
 	config  *Config
 }

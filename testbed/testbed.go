@@ -17,9 +17,11 @@ type Testbed struct {
 	Config  *Config // nil for direct
 	Redis   Instance
 	Nodes   []Instance
-	Proxy   Instance
+	Proxy   Instance // the first of Proxies; nil for direct
+	Proxies []Instance
 	Workers []Instance
 
+	adding  sync.Mutex // held by AddNode
 	mu      sync.Mutex // guards Nodes, which AddNode makes longer while units are sampled
 	runtime Runtime
 	died    chan *ExitError
@@ -60,10 +62,11 @@ func Up(ctx context.Context, rt Runtime, spec Spec) (tb *Testbed, err error) {
 	if tb.Nodes, err = tb.startAll(ctx, plan.nodes); err != nil {
 		return tb, err
 	}
-	if plan.proxy != nil {
-		if tb.Proxy, err = tb.start(ctx, *plan.proxy); err != nil {
-			return tb, err
-		}
+	if tb.Proxies, err = tb.startAll(ctx, plan.proxies); err != nil {
+		return tb, err
+	}
+	if len(tb.Proxies) > 0 {
+		tb.Proxy = tb.Proxies[0]
 	}
 	tb.Workers, err = tb.startAll(ctx, plan.workers)
 	return tb, err
@@ -120,17 +123,9 @@ func (tb *Testbed) Units() []Instance {
 	tb.mu.Lock()
 	nodes := tb.Nodes
 	tb.mu.Unlock()
-	for _, n := range nodes {
-		if n != nil {
-			all = append(all, n)
-		}
-	}
-	if tb.Proxy != nil {
-		all = append(all, tb.Proxy)
-	}
-	for _, w := range tb.Workers {
-		if w != nil {
-			all = append(all, w)
+	for _, inst := range slices.Concat(nodes, tb.Proxies, tb.Workers) {
+		if inst != nil { // not all of a kind were started
+			all = append(all, inst)
 		}
 	}
 	return all
@@ -197,11 +192,13 @@ func prepare(ctx context.Context, rt Runtime, spec Spec) (*prepared, error) {
 		p.nodes = append(p.nodes, nodeUnit(spec, name, ports["http"], p.redis))
 	}
 	if spec.Proxy != nil {
-		if err := p.prepareProxy(ctx, rt, spec); err != nil {
-			return nil, err
+		for i := range max(1, spec.Size.Limits.Units) {
+			if err := p.prepareProxy(ctx, rt, spec, i); err != nil {
+				return nil, err
+			}
 		}
 	}
-	for i := 1; i <= spec.Workers; i++ {
+	for i := 1; i <= spec.Size.Workers; i++ {
 		name := fmt.Sprintf("worker%d", i)
 		ports, err := rt.Reserve(ctx, name, map[string]int{"control": 0})
 		if err != nil {
@@ -212,8 +209,20 @@ func prepare(ctx context.Context, rt Runtime, spec Spec) (*prepared, error) {
 	return p, nil
 }
 
-// prepareProxy renders the configuration and has the proxy check it.
-func (p *prepared) prepareProxy(ctx context.Context, rt Runtime, spec Spec) error {
+// ProxyName is the name of the i-th proxy unit, from 0. There is more than one only
+// where a plan was fitted to a machine that way.
+func ProxyName(i int) string {
+	if i == 0 {
+		return "proxy"
+	}
+	return fmt.Sprintf("proxy%d", i+1)
+}
+
+// prepareProxy renders the configuration of the i-th proxy unit and has the proxy
+// check it. All units get clients on the port of the first: each binds it with
+// SO_REUSEPORT, and the kernel deals the connections out (socket(7)).
+func (p *prepared) prepareProxy(ctx context.Context, rt Runtime, spec Spec, i int) error {
+	name := ProxyName(i)
 	names, err := spec.Proxy.Ports(spec.Source)
 	if err != nil {
 		return &ConfigError{err}
@@ -222,16 +231,21 @@ func (p *prepared) prepareProxy(ctx context.Context, rt Runtime, spec Spec) erro
 	for _, n := range names {
 		want[n] = 0
 	}
-	want["ws"] = spec.Port
-	ports, err := rt.Reserve(ctx, "proxy", want)
+	if want["ws"] = spec.Port; i > 0 {
+		delete(want, "ws")
+	}
+	ports, err := rt.Reserve(ctx, name, want)
 	if err != nil {
 		return err
 	}
-	dir, err := rt.Dir("proxy")
+	if i > 0 {
+		ports["ws"] = p.proxies[0].Ports["ws"]
+	}
+	dir, err := rt.Dir(name)
 	if err != nil {
 		return err
 	}
-	in := RenderInput{Ports: ports, MaxClients: spec.Clients, Dir: dir}
+	in := RenderInput{Ports: ports, MaxClients: spec.Clients, Limits: spec.Size.Limits, Dir: dir}
 	for _, n := range p.nodes {
 		in.Nodes = append(in.Nodes, NodeAddr{Name: n.Name, Addr: n.Ports["http"].Peer})
 	}
@@ -240,13 +254,15 @@ func (p *prepared) prepareProxy(ctx context.Context, rt Runtime, spec Spec) erro
 		return &ConfigError{err}
 	}
 	u := spec.Proxy.Unit(cfg)
-	u.Name, u.Role, u.Ports = "proxy", RoleProxy, ports
+	u.Name, u.Role, u.Ports = name, RoleProxy, ports
 	if err := rt.Lookup(u); err != nil {
 		return err
 	}
 	if err := spec.Proxy.Check(ctx, cfg, in.Dir); err != nil {
 		return &ConfigError{err}
 	}
-	p.proxy, p.config = &u, &cfg
+	if p.proxies = append(p.proxies, u); i == 0 {
+		p.config = &cfg
+	}
 	return nil
 }

@@ -31,7 +31,7 @@ func TestUpStartsEachKindAfterWhatItNeeds(t *testing.T) {
 	need(t, "redis-server")
 	proxy := &standInProxy{}
 	tb := up(t, testbed.Spec{
-		Bus: testbed.BusRedis, Nodes: 2, NodePing: time.Second, Proxy: proxy, Workers: 2, Token: "secret", Clients: 5,
+		Bus: testbed.BusRedis, Nodes: 2, NodePing: time.Second, Proxy: proxy, Size: testbed.Size{Workers: 2}, Token: "secret", Clients: 5,
 		Source: testbed.Source{Name: "v", FileName: "v.cfg"},
 	})
 	var names []string
@@ -115,7 +115,7 @@ func TestUpFailsAndLeavesNothing(t *testing.T) {
 			},
 		},
 		"a worker dies at start": {
-			testbed.Spec{Bus: testbed.BusRedis, Nodes: 1, Proxy: &standInProxy{}, Workers: 2},
+			testbed.Spec{Bus: testbed.BusRedis, Nodes: 1, Proxy: &standInProxy{}, Size: testbed.Size{Workers: 2}},
 			func(err error) bool {
 				var dead *testbed.ExitError
 				return errors.As(err, &dead) && strings.HasPrefix(dead.Unit, "worker")

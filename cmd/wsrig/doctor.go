@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"wsrig/internal/budget"
 	"wsrig/internal/scenario"
-	"wsrig/loadgen"
 	"wsrig/testbed"
 )
 
@@ -194,14 +194,10 @@ func fits(plan *scenario.Plan, m budget.Machine) ([]fitting, error) {
 // demandOf is what a cell asks of the machine.
 func demandOf(plan *scenario.Plan, cell *scenario.CellPlan, cores int) (budget.Demand, error) {
 	d := budget.Demand{
-		Nodes: cell.Testbed.Nodes, Proxy: cell.Proxy.Driver, Engine: loadgen.NewPortable().Name(),
+		Nodes: cell.Testbed.Nodes, Proxy: cell.Proxy.Driver, Engine: plannedEngine(),
 		Testbeds: max(1, min(plan.Parallel, len(plan.Cells)*plan.Trials)),
 	}
-	for _, s := range cell.Steps {
-		if c, ok := s.(*scenario.Connect); ok {
-			d.Clients += int(c.Clients)
-		}
-	}
+	d.Clients = cell.Clients()
 	if d.Proxy == "" {
 		return d, nil
 	}
@@ -225,6 +221,14 @@ func demandOf(plan *scenario.Plan, cell *scenario.CellPlan, cores int) (budget.D
 		return d, &testbed.ConfigError{Err: fmt.Errorf("%s: %w", src.Name, err)}
 	}
 	return d, nil
+}
+
+// plannedEngine is what workers serve a testbed's clients with: its URLs are ws://.
+func plannedEngine() string {
+	if runtime.GOOS == "linux" {
+		return budget.EngineEpoll
+	}
+	return budget.EnginePortable
 }
 
 // refuse is exit code 2 when any cell does not fit. What fits has been printed.

@@ -29,6 +29,7 @@ type loadgenOptions struct {
 	keepalive         string
 	header            []string
 	noPong            bool
+	rateGiven         bool // --rate was set; the closed loop has no ceiling otherwise
 	asJSON            bool
 	engine            string
 	worker            bool
@@ -55,6 +56,7 @@ prove nothing.`,
 			if o.worker {
 				return serveWorker(cmd.Context(), o, cmd.OutOrStdout())
 			}
+			o.rateGiven = cmd.Flags().Changed("rate")
 			return runLoad(cmd, o)
 		},
 	}
@@ -63,8 +65,10 @@ prove nothing.`,
 	f.StringVar(&o.load.Relay, "relay", loadgen.RelayRoom, "who gets what a client publishes: room, all or self")
 	f.IntVar(&o.load.Clients, "clients", 100, "clients to open")
 	f.StringVar(&o.connectRate, "connect-rate", "200/s", "`rate` of handshakes")
+	f.IntVar(&o.load.InFlight, "connect-in-flight", 0, "most handshakes under way at once; the others wait (default no limit)")
 	f.IntVar(&o.load.Rooms, "rooms", 1, "rooms that the clients are spread over")
 	f.StringVar(&o.rate, "rate", "50/s", "`rate` of messages, of all publishers together; 0 only idles")
+	f.StringVar(&o.load.Loop, "loop", loadgen.LoopOpen, "open, or closed: each publisher waits for its own message before the next, and --rate is only a ceiling (default none)")
 	f.DurationVar(&o.load.For, "for", 10*time.Second, "how long to publish or idle")
 	f.StringVar(&o.load.Arrival, "arrival", loadgen.ArrivalConstant, "arrivals: constant or poisson")
 	f.IntVar(&o.load.Size, "size", 128, "`bytes` of a message")
@@ -139,6 +143,9 @@ func (o *loadgenOptions) parse() (loadgen.Load, error) {
 			continue
 		}
 		l.Header[strings.TrimSpace(name)] = append(l.Header[strings.TrimSpace(name)], strings.TrimSpace(value))
+	}
+	if l.Loop == loadgen.LoopClosed && !o.rateGiven {
+		l.Rate = 0
 	}
 	if l.Seed == 0 {
 		l.Seed = rand.Uint64()>>11 | 1
@@ -234,6 +241,7 @@ func judgeLoad(s *loadgen.Summary) (status string, reasons []string) {
 type loadReport struct {
 	URL        string                   `json:"url"`
 	Seed       uint64                   `json:"seed"`
+	Loop       string                   `json:"loop"`
 	Duration   float64                  `json:"duration_s"`
 	Handshakes map[string]int           `json:"handshakes"`
 	Metrics    map[string]result.Metric `json:"metrics"`
@@ -246,7 +254,7 @@ func printLoadJSON(w io.Writer, s *loadgen.Summary, l loadgen.Load, status strin
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(loadReport{
-		URL: l.URL, Seed: l.Seed, Duration: s.Duration, Handshakes: s.Handshakes, Metrics: s.Metrics,
+		URL: l.URL, Seed: l.Seed, Loop: l.Loop, Duration: s.Duration, Handshakes: s.Handshakes, Metrics: s.Metrics,
 		Foreign: s.Foreign, Saturation: append([]string{}, s.Saturation...), Verdict: result.Verdict{Status: status, Reasons: reasons},
 	})
 }
@@ -254,6 +262,9 @@ func printLoadJSON(w io.Writer, s *loadgen.Summary, l loadgen.Load, status strin
 // printLoad prints the table for people: a line a metric that has data.
 func printLoad(out io.Writer, s *loadgen.Summary, l loadgen.Load, status string, reasons []string) error {
 	fmt.Fprintf(out, "%s: %s\n", strings.ToUpper(status), l.URL)
+	if s.ClosedLoop {
+		fmt.Fprintln(out, "  closed loop: messages waited for those before them, so no latency holds what a stall held up")
+	}
 	for _, r := range reasons {
 		fmt.Fprintf(out, "  %s\n", r)
 	}

@@ -100,6 +100,9 @@ func runScenario(cmd *cobra.Command, name string, o runOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := fit(plan); err != nil {
+		return err
+	}
 	bus, err := provide(ctx, plan, o.install, cmd.ErrOrStderr())
 	if err != nil {
 		return err

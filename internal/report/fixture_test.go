@@ -19,6 +19,7 @@ var fixtures = map[string]func(*testing.T) *result.Run{
 	"idle-timeout": idleFixture,
 	"smoke":        smokeFixture,
 	"restart":      restartFixture,
+	"nodes":        nodesFixture,
 }
 
 var fixtureStart = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)

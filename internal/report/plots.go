@@ -24,6 +24,8 @@ var plots = map[string]func(*result.Run) ([]*Figure, error){
 	"latency":           latencyFigures,
 	"latency-over-time": latencyOverTimeFigures,
 	"connections":       connectionFigures,
+	"node-to-node":      nodePairFigures,
+	"knee":              kneeFigures,
 }
 
 // PlotDir is the folder of a run's plots, in the run's directory.

@@ -18,6 +18,7 @@ var deliveryColumns = []column{
 	total("late", "delivery.late"),
 	figure("rate asked", "rate.asked"),
 	figure("achieved", "rate.achieved"),
+	{Column{Header: "loop"}, loopText},
 	total("dropped", "rate.dropped"),
 	{Column{Header: "verdict"}, cellVerdict},
 }
@@ -34,16 +35,42 @@ func reachText(r *row) string {
 	return result.Format(slices.Min(values), "ratio")
 }
 
+var throughputColumns = []column{
+	figure("messages", "rate.achieved"),
+	figure("deliveries", "delivery.rate"),
+	{Column{Header: "per node core", Right: true}, func(r *row) string {
+		r.notes.add("Per node core: deliveries by each second of CPU that the nodes used while messages were published.")
+		return r.median("delivery.per_node_core")
+	}},
+	total("incomplete", "delivery.incomplete"),
+	figure("last receiver p50", "delivery.last_receiver.p50"),
+	figure("p99", "delivery.last_receiver.p99"),
+}
+
+// closedLoop tells whether the messages of a row's cell waited for each other.
+func closedLoop(r *row) bool {
+	return slices.ContainsFunc(r.trials, func(t *result.Trial) bool { return t.ClosedLoop })
+}
+
+// loopText names a closed loop. Open is the rule and says nothing.
+func loopText(r *row) string {
+	if closedLoop(r) {
+		return "closed"
+	}
+	return ""
+}
+
 // latencyMetrics are the rows of a cell in the latency table.
 var latencyMetrics = map[string]string{
 	"all":        "delivery.latency",
 	"same node":  "delivery.latency_same_node",
 	"cross-node": "delivery.latency_cross_node",
+	"the last":   "delivery.last_receiver",
 }
 
 func latencyRows(c *result.Cell) []string {
 	var keys []string
-	for _, key := range []string{"all", "same node", "cross-node"} {
+	for _, key := range []string{"all", "same node", "cross-node", "the last"} {
 		if has(latencyMetrics[key] + ".p50")(c) {
 			keys = append(keys, key)
 		}
@@ -53,6 +80,12 @@ func latencyRows(c *result.Cell) []string {
 
 var latencyColumns = []column{
 	{Column{Header: "deliveries", Right: true}, func(r *row) string {
+		if r.key == "the last" {
+			r.notes.add("The last is the latency of each message's last receiver, one figure a message. Messages that a receiver missed have none.")
+		}
+		if closedLoop(r) {
+			r.notes.add("Closed loop: no message was sent while a publisher waited for the one before, so that a stall shows in one latency of each publisher and hides from the percentiles. These are not comparable with open loop.")
+		}
 		var n int64
 		for _, t := range r.trials {
 			n += t.Metrics[latencyMetrics[r.key]+".p50"].N

@@ -20,10 +20,16 @@ var tables = []struct {
 	rows func(*result.Cell) []string
 	// key heads the column that tells the rows of a cell apart.
 	key string
+	// more are columns that depend on the rows; nil stands for none.
+	more func([]*row) []column
 }{
 	{title: "Idle connections", columns: idleColumns, cell: has("idle.clients")},
+	{title: "Balance over the nodes", columns: balanceColumns, cell: hasBalance, rows: balancePhases, key: "phase"},
 	{title: "Deliveries", columns: deliveryColumns, cell: has("delivery.sent")},
 	{title: "Delivery latency, from the intended time", columns: latencyColumns, cell: has("delivery.latency.p50"), rows: latencyRows, key: "receivers"},
+	{title: "Messages and deliveries a second", columns: throughputColumns, cell: has("delivery.rate")},
+	{title: "Hops of a delivery", columns: hopColumns, cell: has("hop.bus.p50"), rows: hopRows, key: "hop"},
+	{title: "Delivery latency from node to node, p50", cell: hasNodePairs, rows: publisherNodes, key: "from", more: receiverColumns},
 	{title: "Lost, duplicate, reordered and late, by what was going on", columns: lossColumns, cell: hasLosses, rows: lossMarks, key: "during"},
 	{title: "Handshakes", columns: handshakeColumns, cell: hasHandshakes},
 	{title: "Use of the machine", columns: usageColumns, cell: hasUsage},
@@ -72,6 +78,9 @@ func Tables(run *result.Run) []Table {
 			continue
 		}
 		columns := slices.Concat(cellColumns(rows), keyColumn(def.key), def.columns)
+		if def.more != nil {
+			columns = append(columns, def.more(rows)...)
+		}
 		out = append(out, tableOf(def.title, columns, rows, &seen))
 	}
 	return out

@@ -31,11 +31,11 @@ var Metrics = []Def{
 	{"connections.open_node", "count", "neither", false, "the same, as the nodes count them"},
 	{"connections.open_proxy", "count", "neither", false, "the same, as the proxy counts them"},
 
-	{"balance.max_over_mean", "ratio", "lower", false, "fullest node's clients over its share by weight, which is the mean of all nodes for equal weights; here and in all of balance, balance.PHASE.X is X at the end of a phase: start, more, kill, stop, continue, restart, reload or add"},
+	{"balance.max_over_mean", "ratio", "lower", false, "fullest node's clients over its share by weight, which is the mean of all nodes for equal weights"},
 	{"balance.min_over_mean", "ratio", "higher", false, "emptiest node's clients over its share by weight"},
 	{"balance.cv", "ratio", "lower", false, "coefficient of variation of the nodes' clients over their shares by weight; 0 is level"},
 	{"balance.jain", "ratio", "higher", false, "Jain's fairness index of the same: 1 is level, 1/nodes is all on one of equal nodes"},
-	{"balance.moved", "ratio", "lower", false, "share of the new clients whose source address had connected before that are on another node than the last time"},
+	{"balance.moved", "ratio", "lower", false, "of the new clients whose source address had connected before, the share that is on another node than the last time; for hashing of addresses only"},
 	{"balance.deviation", "count", "lower", false, "largest difference, over the nodes, of the new clients and those expected of the proxy's algorithm"},
 	{"balance.p", "ratio", "higher", false, "chance that an algorithm that draws or hashes spreads the new clients as unevenly as this, or more; for the whole trial the smallest"},
 	{"balance.fair", "ratio", "higher", false, "1 if the new clients went where the proxy's algorithm and weights say, else 0: see the null hypotheses in the balance table"},
@@ -54,11 +54,6 @@ var Metrics = []Def{
 	{"delivery.backplane_tax", "s", "lower", false, "median cross-node minus median same-node delivery latency"},
 	{"delivery.last_receiver", "s", "lower", true, "intended publish time to receipt by the last of a message's receivers, per message that all owed it got"},
 	{"delivery.incomplete", "count", "lower", false, "messages that a receiver owed them did not get; they have no last receiver"},
-	{"delivery.rate", "/s", "higher", false, "deliveries made over the length of the publish steps, or up to the last send where that came later"},
-	{"delivery.per_node_core", "/s", "higher", false, "deliveries made while publishing, by each second of CPU that the nodes used for it"},
-	{"hop.client_to_node", "s", "lower", true, "part of the delivery latency: intended publish time to the publisher's node having read the message"},
-	{"hop.bus", "s", "lower", true, "part of the delivery latency: from there, through the bus, to the receiver's node beginning to hand it out"},
-	{"hop.node_to_client", "s", "lower", true, "part of the delivery latency: from there to receipt"},
 	{"delivery.reach", "ratio", "higher", false, "deliveries made over deliveries owed"},
 	{"delivery.sent", "count", "neither", false, "messages published"},
 	{"delivery.owed", "count", "neither", false, "deliveries owed: each message to each member connected when it was sent"},
@@ -68,6 +63,12 @@ var Metrics = []Def{
 	{"delivery.duplicate", "count", "lower", false, "delivered again"},
 	{"delivery.reordered", "count", "lower", false, "delivered out of the publisher's order"},
 	{"delivery.late", "count", "lower", false, "delivered after the grace window"},
+	{"delivery.rate", "/s", "higher", false, "deliveries made over the length of the publish steps, or up to the last send where that came later"},
+	{"delivery.per_node_core", "/s", "higher", false, "deliveries made while publishing, by each second of CPU that the nodes used for it"},
+
+	{"hop.client_to_node", "s", "lower", true, "part of the delivery latency: intended publish time to the publisher's node having read the message"},
+	{"hop.bus", "s", "lower", true, "part of the delivery latency: from there, through the bus and behind the room's earlier messages, to the receiver's node beginning to hand it out"},
+	{"hop.node_to_client", "s", "lower", true, "part of the delivery latency: from there to receipt"},
 
 	{"rate.asked", "/s", "neither", false, "arrival rate asked for"},
 	{"rate.achieved", "/s", "neither", false, "arrivals sent over the length of the steps, or up to the last send where that came later"},
@@ -88,14 +89,11 @@ var Metrics = []Def{
 // distribution, "delivery.latency.p99". A metric of a phase has the row of the whole
 // trial's; see Phases.
 func Lookup(name string) (Def, error) {
-	if whole, ok := withoutPhase(name); ok {
-		d, err := Lookup(whole)
-		d.Name = name
-		return d, err
-	}
+	whole, phased := withoutPhase(name)
 	for _, d := range Metrics {
 		if !d.Dist {
-			if d.Name == name {
+			if d.Name == name || phased && d.Name == whole {
+				d.Name = name
 				return d, nil
 			}
 			continue
@@ -116,6 +114,11 @@ func MetricNames() []string {
 	for _, d := range Metrics {
 		if !d.Dist {
 			names = append(names, d.Name)
+			if name, phased := strings.CutPrefix(d.Name, balanceFamily); phased {
+				for _, phase := range Phases {
+					names = append(names, BalanceMetric(phase, name))
+				}
+			}
 			continue
 		}
 		for _, s := range Stats {

@@ -82,10 +82,13 @@ type ConfigFile struct {
 
 // Trial is one run of a cell.
 type Trial struct {
-	Index        int                  `json:"index"` // from 1
-	Started      time.Time            `json:"started"`
-	Duration     float64              `json:"duration_s"`
-	Seed         uint64               `json:"seed"`
+	Index    int       `json:"index"` // from 1
+	Started  time.Time `json:"started"`
+	Duration float64   `json:"duration_s"`
+	Seed     uint64    `json:"seed"`
+	// ClosedLoop says that messages waited for those before them: the latencies
+	// lack what a stall kept from being sent, and are never compared with open loop.
+	ClosedLoop   bool                 `json:"closed_loop,omitempty"`
 	Metrics      map[string]Metric    `json:"metrics"`
 	Histograms   map[string]Histogram `json:"histograms,omitempty"`
 	Intervals    []Interval           `json:"intervals,omitempty"`

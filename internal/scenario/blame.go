@@ -3,6 +3,8 @@ package scenario
 import (
 	"bufio"
 	"fmt"
+	"maps"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -39,9 +41,9 @@ const (
 
 // evidence is what is known about a trial's ends beside what the clients saw.
 type evidence struct {
-	nodes    map[string]wire.Closed      // by client name
-	proxy    map[int]testbed.Termination // by client port
-	declared float64                     // idle timeout in seconds; 0 is none
+	nodes    map[string]wire.Closed                 // by client name
+	proxy    map[netip.AddrPort]testbed.Termination // by client address
+	declared float64                                // idle timeout in seconds; 0 is none
 	marks    []faultMark
 	direct   bool
 }
@@ -49,6 +51,7 @@ type evidence struct {
 // faultMark is something done to a unit, in wire time.
 type faultMark struct {
 	verb, unit string
+	text       string
 	start, end int64
 }
 
@@ -60,21 +63,20 @@ func (t *trial) gather() (evidence, error) {
 			return e, fmt.Errorf("%s: %w", n.Unit().Name, err)
 		}
 	}
-	if t.tb.Proxy != nil {
-		var err error
-		if e.proxy, err = t.tb.Spec.Proxy.Terminations(t.tb.Proxy); err != nil {
-			return e, fmt.Errorf("proxy: read how tunnels ended: %w", err)
+	for _, p := range t.tb.Proxies {
+		ends, err := t.tb.Spec.Proxy.Terminations(p)
+		if err != nil {
+			return e, fmt.Errorf("%s: read how tunnels ended: %w", p.Unit().Name, err)
 		}
+		if e.proxy == nil {
+			e.proxy = map[netip.AddrPort]testbed.Termination{}
+		}
+		maps.Copy(e.proxy, ends)
 	}
 	if t.declared != nil {
 		e.declared = t.declared.IdleTimeout
 	}
-	for _, m := range t.marks {
-		if f, ok := t.cell.Steps[m.Step].(*Fault); ok {
-			verb, unit := f.Action()
-			e.marks = append(e.marks, faultMark{verb, unit, t.start + int64(m.Start*1e9), t.start + int64(m.End*1e9)})
-		}
-	}
+	e.marks = t.faults
 	return e, nil
 }
 
@@ -107,7 +109,7 @@ func (e evidence) blame(c *loadgen.Close) {
 	if nodeKnows {
 		c.NodeCause = node.Cause
 	}
-	if t, ok := e.proxy[c.LocalPort]; ok {
+	if t, ok := e.proxy[c.Local]; ok {
 		c.Flags = t.Flags
 	}
 	switch {

@@ -135,9 +135,6 @@ func (r *resolution) judge(c *CellPlan, from chosenProxy) judgedCell {
 		}
 		p.path = join(item, s.Kind())
 		p.kinds[s.Kind()] = true
-		if fault, ok := s.(*Fault); ok && fault.Reload != "" {
-			p.kinds[Reload] = true
-		}
 		s.(checkedStep).Validate(p)
 	}
 	if p.pings != nil && p.pings.keepalive.By == NodePing {

@@ -30,6 +30,7 @@ var sources = []source{
 	{prefix: "delivery.latency_cross_node", step: "publish", cross: true},
 	{prefix: "delivery.backplane_tax", step: "publish", cross: true},
 	{prefix: "delivery.", step: "publish"},
+	{prefix: "hop.", step: "publish"},
 	{prefix: "rate.", step: "publish"},
 	{prefix: "handshake.", step: "connect"},
 	{prefix: "connections.", step: "connect"},

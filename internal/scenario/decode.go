@@ -224,7 +224,7 @@ func (d *decoder) structure(n ast.Node, v reflect.Value, path string) {
 				d.fail(k, path, "unknown key %q%s%s", key, what, orOneOf(key, names(fields), "use one of "+strings.Join(names(fields), ", ")))
 				return
 			}
-			d.value(val, v.Field(fields[i].index), valPath)
+			d.value(val, v.FieldByIndex(fields[i].index), valPath)
 		})
 		if !isMap(n) {
 			return
@@ -249,7 +249,7 @@ func isMap(n ast.Node) bool {
 // has "required" for a key without a default, eg an example, doc its reference.
 type field struct {
 	name     string
-	index    int
+	index    []int
 	required bool
 	example  string
 	doc      string
@@ -257,13 +257,12 @@ type field struct {
 
 func fieldsOf(t reflect.Type) []field {
 	var fields []field
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name == "" || name == "-" {
 			continue
 		}
-		fields = append(fields, field{name, i, f.Tag.Get("wsrig") == "required", f.Tag.Get("eg"), f.Tag.Get("doc")})
+		fields = append(fields, field{name, f.Index, f.Tag.Get("wsrig") == "required", f.Tag.Get("eg"), f.Tag.Get("doc")})
 	}
 	return fields
 }

@@ -25,13 +25,15 @@ func (t *trial) measure() error {
 	t.result = result.Trial{
 		Index: t.index, Started: t.begun, Seed: t.seed, Duration: s.Duration,
 		Metrics: s.Metrics, Histograms: s.Histograms, Intervals: s.Intervals, Handshakes: s.Handshakes, Losses: s.Losses,
-		Views: t.views, Usage: t.usage, Failed: t.failed, Inconclusive: s.Saturation,
+		Views: t.views, Usage: t.usage, Failed: t.failed, Inconclusive: s.Saturation, ClosedLoop: s.ClosedLoop,
 	}
 	if err := t.measureIdle(); err != nil {
 		return err
 	}
 	t.measureOpen()
+	t.measureBalance()
 	t.measureUsage()
+	t.measureNodeCores()
 	if t.hasStats {
 		t.set("reload.old_processes", float64(t.stats.Old), 1)
 	}
@@ -50,20 +52,13 @@ func (t *trial) measureOpen() {
 	}
 	v := t.views[len(t.views)-1]
 	t.set("connections.open", float64(v.Client), 1)
-	var counts []float64
-	total := 0.0
+	total := 0
 	for _, n := range v.Node {
-		counts = append(counts, float64(n))
-		total += float64(n)
+		total += n
 	}
-	t.set("connections.open_node", total, 1)
+	t.set("connections.open_node", float64(total), 1)
 	if v.Proxy != nil {
 		t.set("connections.open_proxy", float64(*v.Proxy), 1)
-	}
-	if total > 0 {
-		mean := total / float64(len(counts))
-		t.set("balance.max_over_mean", slices.Max(counts)/mean, int64(total))
-		t.set("balance.min_over_mean", slices.Min(counts)/mean, int64(total))
 	}
 }
 
@@ -162,19 +157,18 @@ func closeGroups(closes []loadgen.Close) ([]result.CloseGroup, error) {
 // milliseconds is a length of time in seconds as whole milliseconds.
 func milliseconds(seconds float64) int64 { return int64(math.Round(seconds * 1000)) }
 
-// Window of a mark in which losses are laid to it, in seconds: messages that were
+// Window of a fault in which losses are laid to it, in nanoseconds: messages that were
 // under way when it began, and those of the time in which the system recovers.
 const (
-	markBefore = 0.25
-	markAfter  = 2.0
+	markBefore = 250_000_000
+	markAfter  = 2_000_000_000
 )
 
 // faultAt is the text of the fault in whose window a wire time falls, "" for none.
 func (t *trial) faultAt(at int64) string {
-	s := t.seconds(at)
-	for _, m := range t.marks {
-		if _, ok := t.cell.Steps[m.Step].(*Fault); ok && s >= m.Start-markBefore && s <= m.End+markAfter {
-			return m.Text
+	for _, f := range t.faults {
+		if at >= f.start-markBefore && at <= f.end+markAfter {
+			return f.text
 		}
 	}
 	return ""

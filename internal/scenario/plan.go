@@ -3,6 +3,8 @@ package scenario
 import (
 	"encoding/json"
 	"time"
+
+	"wsrig/testbed"
 )
 
 // Plan is a scenario with its flags applied, every default filled in, its matrix
@@ -54,6 +56,9 @@ type TestbedPlan struct {
 	NodePing  time.Duration `json:"node_ping"`            // 0: the nodes send no pings
 	NodeArgs  []string      `json:"node_args,omitempty"`  // more options for wsrig chatnode
 	ProxyPort int           `json:"proxy_port,omitempty"` // fixed port of the proxy; 0 takes a free one
+	// Size is how it is spread over processes and addresses to fit on the machine. It
+	// is no part of a scenario: the command fits each plan to where it runs.
+	Size testbed.Size `json:"size,omitzero"`
 }
 
 // CheckPlan is a promise that every cell it applies to must keep.

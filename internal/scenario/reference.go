@@ -78,9 +78,9 @@ func (b *reference) fields(defaults any) {
 	for _, f := range fieldsOf(v.Type()) {
 		def := "required"
 		if !f.required {
-			def = defaultText(v.Field(f.index))
+			def = defaultText(v.FieldByIndex(f.index))
 		}
-		b.row("`"+f.name+"`", valueName(v.Type().Field(f.index).Type), def, f.doc)
+		b.row("`"+f.name+"`", valueName(v.Type().FieldByIndex(f.index).Type), def, f.doc)
 	}
 	b.line("")
 }
@@ -108,6 +108,10 @@ func valueName(t reflect.Type) string {
 		return "steps, see below"
 	case reflect.TypeFor[TestbedBlock]():
 		return "map, see below"
+	case reflect.TypeFor[loopName]():
+		return "open or closed"
+	case reflect.TypeFor[[]TimedFault]():
+		return "list of faults, see fault, each with `at`"
 	}
 	switch t.Kind() {
 	case reflect.Bool:
@@ -192,6 +196,8 @@ func (b *reference) metrics() {
 	b.line("## Metrics\n")
 	b.line("A distribution has the figures %s, as in `delivery.latency.p99`. A percentile stands only on enough samples:", strings.Join(result.Stats, ", "))
 	b.line("p90 on %d, p99 on %d, p99.9 on %d.\n", result.MinSamples("p90"), result.MinSamples("p99"), result.MinSamples("p99.9"))
+	b.line("Each metric of the family balance is there for every phase of a trial too, as in `balance.restart.fair`. A phase ends with a")
+	b.line("connect step and is named by the last fault before it: %s. `start` is the first, `more` is one without a fault before it.\n", strings.Join(result.Phases, ", "))
 	b.head("metric", "unit", "better", "meaning")
 	for _, d := range result.Metrics {
 		name := "`" + d.Name + "`"

@@ -216,8 +216,9 @@ func (r *Runner) spec(cell *CellPlan) (testbed.Spec, error) {
 	spec := testbed.Spec{
 		Bus: cell.Testbed.Bus, Nodes: cell.Testbed.Nodes, NodePing: cell.Testbed.NodePing,
 		NodeArgs: cell.Testbed.NodeArgs, Port: cell.Testbed.ProxyPort,
-		Clients: cell.clients(), Workers: 1, Token: rand.Text(),
+		Clients: cell.Clients(), Size: cell.Testbed.Size, Token: rand.Text(),
 	}
+	spec.Size.Workers = max(1, spec.Size.Workers)
 	if spec.Bus == testbed.BusRedis && r.Bus != "" {
 		spec.Bus = r.Bus
 	}
@@ -258,8 +259,8 @@ func Source(driver testbed.Proxy, ref ProxyRef) (testbed.Source, error) {
 	return testbed.Source{Name: ref.File, FileName: filepath.Base(path), Text: string(text), Own: true}, nil
 }
 
-// clients is how many clients a cell may have open at once.
-func (c *CellPlan) clients() int {
+// Clients is how many clients a cell may have open at once.
+func (c *CellPlan) Clients() int {
 	n := 0
 	for _, s := range c.Steps {
 		if connect, ok := s.(*Connect); ok {

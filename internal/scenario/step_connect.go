@@ -18,12 +18,13 @@ type Connect struct {
 	Keepalive Keepalive         `json:"keepalive" doc:"who pings: none, client-ping INTERVAL, or node-ping INTERVAL, which makes every node of the cell ping"`
 	Pong      bool              `json:"pong" doc:"whether the clients answer pings"`
 	Timeout   Duration          `json:"timeout" doc:"longest handshake; past it the client has failed"`
+	Sources   Count             `json:"sources" doc:"addresses of 127.0.0.0/8 that the clients connect from: client i uses number i mod sources, each of the first 64516 in a /24 of its own; 1 is 127.0.0.1 (Linux only above 1)"`
 	Path      string            `json:"path" doc:"URL path that the clients ask for"`
 	Header    map[string]string `json:"header,omitempty" eg:"{Origin: http://a.example}" doc:"more headers of the HTTP upgrade"`
 }
 
 func newConnect() *Connect {
-	return &Connect{Rate: 200, Rooms: 1, Keepalive: Keepalive{By: KeepaliveNone}, Pong: true, Timeout: Duration(10 * time.Second), Path: "/ws"}
+	return &Connect{Rate: 200, Rooms: 1, Sources: 1, Keepalive: Keepalive{By: KeepaliveNone}, Pong: true, Timeout: Duration(10 * time.Second), Path: "/ws"}
 }
 
 // Kind is "connect".
@@ -51,6 +52,9 @@ var ownHeaders = []string{"connection", "upgrade", "sec-websocket-key", "sec-web
 func (s *Connect) Validate(p *progress) {
 	if s.Rooms > s.Clients && s.Clients > 0 {
 		p.fail("rooms", "%d rooms for %s leave rooms empty; use %d or fewer", s.Rooms, counted(int(s.Clients), "client"), s.Clients)
+	}
+	if s.Sources > maxSources {
+		p.fail("sources", "%d source addresses are above the limit of %d; use %d or fewer", s.Sources, maxSources, maxSources)
 	}
 	if took := float64(s.Clients) / float64(s.Rate); took > maxDuration.Seconds() {
 		p.fail("rate", "%d clients at %s take longer than the limit of 24h; raise the rate", s.Clients, s.Rate)
@@ -118,18 +122,28 @@ func (s *Connect) run(ctx context.Context, t *trial) error {
 	for k, v := range s.Header {
 		header[k] = []string{v}
 	}
+	sources := t.cell.Testbed.Size.Sources
+	if s.Sources > 1 || len(sources) == 0 {
+		sources = sourceAddresses(int(s.Sources))
+	}
 	base := t.clients
+	if err := t.beginPhase(s, sources); err != nil {
+		return err
+	}
 	t.clients += int(s.Clients)
 	_, err := each[loadgen.ConnectResult](ctx, t, loadgen.CommandConnect, bar, func(w int) any {
 		return loadgen.ConnectSpec{
 			URLs: urls, First: uint32(base + first[w]), Clients: share[w], Total: int(s.Clients), Offset: first[w],
 			Rate: float64(s.Rate) * float64(share[w]) / float64(s.Clients), Rooms: int(s.Rooms), Seed: t.seed,
 			Keepalive: loadgen.Keepalive{Kind: s.Keepalive.By, Every: s.Keepalive.Every},
-			NoPong:    !s.Pong, Timeout: time.Duration(s.Timeout), Header: header,
+			NoPong:    !s.Pong, Timeout: time.Duration(s.Timeout), Header: header, Sources: sources,
 		}
 	})
 	if err != nil {
 		return err
 	}
-	return t.compareViews(ctx, s.Kind())
+	if err := t.compareViews(ctx, s.Kind()); err != nil {
+		return err
+	}
+	return t.endPhase(ctx)
 }

@@ -15,6 +15,7 @@ type Fault struct {
 	Continue string   `json:"continue,omitempty" eg:"n1" doc:"unit to thaw (SIGCONT)"`
 	Restart  string   `json:"restart,omitempty" eg:"redis" doc:"unit to end if it runs, and start again on the same ports"`
 	Reload   string   `json:"reload,omitempty" eg:"proxy" doc:"unit to load its configuration again: proxy"`
+	Add      string   `json:"add,omitempty" eg:"node" doc:"what to add: node. It starts the next node, and the proxy gets its configuration rendered anew with it, and reloads"`
 	For      Duration `json:"for,omitzero" doc:"with stop: how long the freeze lasts; then the unit goes on by itself"`
 }
 
@@ -25,7 +26,11 @@ const (
 	Continue = "continue"
 	Restart  = "restart"
 	Reload   = "reload"
+	Add      = "add"
 )
+
+// anyNode is what can be added.
+const anyNode = "node"
 
 // unitState is what faults have done to a unit.
 type unitState string
@@ -39,7 +44,7 @@ const (
 // verbs lists the verbs that are given, with their units.
 func (s *Fault) verbs() [][2]string {
 	var given [][2]string
-	for _, v := range [][2]string{{Kill, s.Kill}, {Stop, s.Stop}, {Continue, s.Continue}, {Restart, s.Restart}, {Reload, s.Reload}} {
+	for _, v := range [][2]string{{Kill, s.Kill}, {Stop, s.Stop}, {Continue, s.Continue}, {Restart, s.Restart}, {Reload, s.Reload}, {Add, s.Add}} {
 		if v[1] != "" {
 			given = append(given, v)
 		}
@@ -80,7 +85,7 @@ func (s *Fault) Validate(p *progress) {
 		switch {
 		case len(words) == 0 && p.torn: // the verb may be what could not be read
 		case len(words) == 0:
-			p.fail("", "a fault needs one of kill, stop, continue, restart or reload; write {kill: n1}")
+			p.fail("", "a fault needs one of kill, stop, continue, restart, reload or add; write {kill: n1}")
 		default:
 			p.fail("", "a fault has one verb, not %s; make a step of each", strings.Join(words, " and "))
 		}
@@ -91,8 +96,15 @@ func (s *Fault) Validate(p *progress) {
 	if s.For > 0 && verb != Stop {
 		p.fail("for", "for goes with stop, not with %s; leave it out", verb)
 	}
+	if verb == Add {
+		p.addNode(unit)
+		return
+	}
 	if !p.knownUnit(verb, unit) {
 		return
+	}
+	if verb == Reload {
+		p.kinds[Reload] = true
 	}
 	if verb == Reload && unit != "proxy" {
 		p.fail(verb, "%s cannot reload, only the proxy can; write reload: proxy, or restart: %s", unit, unit)
@@ -105,9 +117,23 @@ func (s *Fault) Validate(p *progress) {
 	p.moveUnit(verb, unit, s.For > 0)
 }
 
+// addNode applies an add to what is known of the testbed.
+func (p *progress) addNode(what string) {
+	switch {
+	case what != anyNode:
+		p.fail(Add, "%q cannot be added, only a node can; write add: %s", what, anyNode)
+	case p.cell.Testbed.Nodes+p.added >= maxNodes:
+		p.fail(Add, "one more node is above the limit of %d; remove this step or use fewer nodes", maxNodes)
+	case p.cell.Proxy.File != "" && p.proxies != "":
+		p.fail(Add, "%s lists its nodes itself, so none can be added to it; use a shipped variant, or remove this step", p.cell.Proxy.File)
+	default:
+		p.added++
+	}
+}
+
 // knownUnit tells whether the testbed of the cell has the unit.
 func (p *progress) knownUnit(verb, unit string) bool {
-	nodes := make([]string, p.cell.Testbed.Nodes)
+	nodes := make([]string, p.cell.Testbed.Nodes+p.added)
 	for i := range nodes {
 		nodes[i] = fmt.Sprintf("n%d", i+1)
 		if unit == nodes[i] {
@@ -164,6 +190,25 @@ func (p *progress) moveUnit(verb, unit string, thaws bool) {
 func (s *Fault) run(ctx context.Context, t *trial) (err error) {
 	bar := t.bar(s.Text())
 	defer func() { bar.End(err) }()
+	return s.act(ctx, t)
+}
+
+// act does the fault and notes what it means for the balance.
+func (s *Fault) act(ctx context.Context, t *trial) error {
+	verb, unit := s.Action()
+	if verb == Add {
+		var err error
+		if unit, err = t.tb.AddNode(ctx); err != nil {
+			return err
+		}
+	} else if err := s.hurt(ctx, t); err != nil {
+		return err
+	}
+	t.noteFault(verb, unit, s.For > 0)
+	return nil
+}
+
+func (s *Fault) hurt(ctx context.Context, t *trial) error {
 	switch verb, unit := s.Action(); verb {
 	case Kill:
 		return t.tb.Kill(ctx, unit)

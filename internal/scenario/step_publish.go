@@ -2,7 +2,9 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"wsrig/internal/wire"
@@ -11,21 +13,43 @@ import (
 
 // Publish sends messages to the rooms and counts what arrives.
 type Publish struct {
-	Rate       Rate     `json:"rate" wsrig:"required" eg:"50/s" doc:"arrivals of messages, of all publishers together"`
-	For        Duration `json:"for" wsrig:"required" eg:"5s" doc:"how long to publish"`
-	Size       Size     `json:"size" doc:"bytes of a message's body, the stamp at its start included"`
-	Publishers Count    `json:"publishers" doc:"clients that publish, in turn; one per room if not given"`
-	Grace      Duration `json:"grace" doc:"how long after its intended time a delivery still counts as in time; what comes after it is late"`
+	Rate       Rate         `json:"rate" wsrig:"required" eg:"50/s" doc:"arrivals of messages, of all publishers together"`
+	For        Duration     `json:"for" wsrig:"required" eg:"5s" doc:"how long to publish"`
+	Size       Size         `json:"size" doc:"bytes of a message's body, the stamp at its start included"`
+	Publishers Count        `json:"publishers" doc:"clients that publish, in turn; one per room if not given"`
+	Loop       loopName     `json:"loop" doc:"open sends every message when it is due; closed has each publisher wait for its own message to come back first, with the rate as a ceiling, which hides stalls and is labelled so"`
+	Grace      Duration     `json:"grace" doc:"how long after its intended time a delivery still counts as in time; what comes after it is late"`
+	During     []TimedFault `json:"during,omitempty" doc:"faults that happen while the messages are sent"`
 }
 
-func newPublish() *Publish { return &Publish{Size: 128, Grace: Duration(2 * time.Second)} }
+func newPublish() *Publish {
+	return &Publish{Size: 128, Loop: loadgen.LoopOpen, Grace: Duration(2 * time.Second)}
+}
+
+// loopName is open or closed.
+type loopName string
+
+// UnmarshalText reads the name of a loop.
+func (l *loopName) UnmarshalText(text []byte) error {
+	s := string(text)
+	if s != loadgen.LoopOpen && s != loadgen.LoopClosed {
+		return fmt.Errorf("unknown loop %q%s", s, orOneOf(s, []string{loadgen.LoopOpen, loadgen.LoopClosed}, "use open or closed"))
+	}
+	*l = loopName(s)
+	return nil
+}
 
 // Kind is "publish".
 func (s *Publish) Kind() string { return "publish" }
 
-// Text is "publish 50/s for 5s, 128 bytes each".
+// Text is "publish 50/s for 5s, 128 bytes each", with ", closed loop" behind it
+// where it is one.
 func (s *Publish) Text() string {
-	return fmt.Sprintf("publish %s for %s, %s each", s.Rate, s.For, counted(int(s.Size), "byte"))
+	text := fmt.Sprintf("publish %s for %s, %s each", s.Rate, s.For, counted(int(s.Size), "byte"))
+	if s.Loop == loadgen.LoopClosed {
+		text += ", closed loop"
+	}
+	return text
 }
 
 // Validate judges the step; see checkedStep. It fills in the publishers.
@@ -40,30 +64,28 @@ func (s *Publish) Validate(p *progress) {
 		p.fail("publishers", "%d publishers are more than the %s that are open; use %d or fewer",
 			s.Publishers, counted(p.clients, "client"), p.clients)
 	}
-	if s.Rate > 0 && s.For > 0 && float64(s.Rate)*time.Duration(s.For).Seconds() < 1 {
+	if s.Rate > 0 && s.For > 0 && s.due() < 1 {
 		p.fail("rate", "%s for %s publishes nothing; raise the rate or publish longer", s.Rate, s.For)
 	}
 	if t := p.cell.Testbed; t.Bus == "none" && t.Nodes > 1 {
 		p.fail("", "publish between %d nodes with bus: none cannot reach every receiver; use bus: redis or nodes: 1", t.Nodes)
 	}
+	validateDuring(p, s.During, s.For)
 }
+
+// due is how many messages the step sends, if nothing keeps it from it.
+func (s *Publish) due() float64 { return float64(s.Rate) * time.Duration(s.For).Seconds() }
 
 // run does the step; see runStep.
 func (s *Publish) run(ctx context.Context, t *trial) error {
 	t.phases++
 	phase := uint32(t.seed)&^0xff | t.phases&0xff // unlike another trial's, should its messages stray
-	rates := len(t.workers)
-	share := split(int(s.Publishers), rates)
-	expect := loadgen.ExpectSpec{Phase: phase, Grace: time.Duration(s.Grace)}
+	expect := loadgen.ExpectSpec{Phase: phase, Grace: time.Duration(s.Grace), Due: int(math.Ceil(s.due())) + len(t.workers)}
 	if _, err := each[struct{}](ctx, t, loadgen.CommandExpect, nil, func(int) any { return expect }); err != nil {
 		return err
 	}
-	results, err := each[loadgen.PublishResult](ctx, t, loadgen.CommandPublish, t.bar(s.Text()), func(w int) any {
-		return loadgen.PublishSpec{
-			Phase: phase, Rate: float64(s.Rate) / float64(rates), For: time.Duration(s.For), Seed: t.seed + uint64(w),
-			Size: int(s.Size), Publishers: share[w], Grace: time.Duration(s.Grace),
-		}
-	})
+	before := t.nodeCPU(ctx)
+	results, err := s.publish(ctx, t, phase)
 	if err != nil {
 		return err
 	}
@@ -73,5 +95,36 @@ func (s *Publish) run(ctx context.Context, t *trial) error {
 	}
 	t.publishes = append(t.publishes, results...)
 	_, err = each[loadgen.AwaitResult](ctx, t, loadgen.CommandAwait, t.bar("wait for the last deliveries"), func(int) any { return await })
+	t.publishCPU.add(before, t.nodeCPU(ctx))
 	return err
+}
+
+// publish has the workers send, while the step's faults happen.
+func (s *Publish) publish(ctx context.Context, t *trial, phase uint32) ([]loadgen.PublishResult, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	faults := make(chan error, 1)
+	go func() {
+		err := t.actDuring(ctx, s.During)
+		if err != nil {
+			cancel(err) // what the messages would show is not what was asked for
+		}
+		faults <- err
+	}()
+	rates := len(t.workers)
+	share := split(int(s.Publishers), rates)
+	results, err := each[loadgen.PublishResult](ctx, t, loadgen.CommandPublish, t.bar(s.Text()), func(w int) any {
+		return loadgen.PublishSpec{
+			Phase: phase, Rate: float64(s.Rate) / float64(rates), For: time.Duration(s.For), Seed: t.seed + uint64(w),
+			Size: int(s.Size), Publishers: share[w], Grace: time.Duration(s.Grace), Loop: string(s.Loop),
+		}
+	})
+	if err != nil {
+		cancel(err)
+	}
+	// The fault that failed is the cause of a publish that was cut off.
+	if faulty := <-faults; faulty != nil && !errors.Is(faulty, err) {
+		err = errors.Join(faulty, err)
+	}
+	return results, err
 }

@@ -38,7 +38,7 @@ var steps = map[string]stepKind{
 		"{for: 5s}", func() checkedStep { return new(Wait) }},
 	"disconnect": {"closes clients with a close frame",
 		"{}", func() checkedStep { return newDisconnect() }},
-	"fault": {"hurts a unit: exactly one of kill, stop, continue, restart, reload",
+	"fault": {"hurts a unit: exactly one of kill, stop, continue, restart, reload, add",
 		"{stop: n1, for: 1s}", func() checkedStep { return new(Fault) }},
 }
 
@@ -128,6 +128,7 @@ type progress struct {
 	closedBy  string // path of the disconnect that left no client
 	kinds     map[string]bool
 	units     map[string]unitState
+	added     int // nodes, by faults
 	pings     *pings
 	torn      bool // the current step could not be read in full
 	// unsure is set once a step could not be read: what follows may look

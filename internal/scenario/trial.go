@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"wsrig/internal/result"
@@ -34,18 +35,22 @@ type trial struct {
 	tb      *testbed.Testbed
 	workers []loadgen.Remote
 
-	begun     time.Time
-	start     int64 // wire time
-	step      int   // index of the step that runs
-	clients   int   // client numbers given out
-	phases    uint32
-	publishes []loadgen.PublishResult
-	idles     []idleWindow
-	views     []result.View
-	marks     []result.Mark
-	failed    []string
-	stats     testbed.ProxyStats // after the last step
-	hasStats  bool
+	begun      time.Time
+	start      int64 // wire time
+	step       int   // index of the step that runs
+	clients    int   // client numbers given out
+	phases     uint32
+	publishes  []loadgen.PublishResult
+	publishCPU cpuSpent
+	idles      []idleWindow
+	views      []result.View
+	marking    sync.Mutex // held while the two below grow
+	marks      []result.Mark
+	faults     []faultMark
+	failed     []string
+	balance    balanceLog
+	stats      testbed.ProxyStats // after the last step
+	hasStats   bool
 
 	snapshots []loadgen.Snapshot
 	usage     []result.Usage
@@ -101,6 +106,9 @@ func (t *trial) act(ctx context.Context) error {
 	for _, n := range t.tb.Nodes {
 		begin.Nodes = append(begin.Nodes, n.Unit().Name)
 	}
+	for range t.cell.addedNodes() {
+		begin.Nodes = append(begin.Nodes, testbed.NodeName(len(begin.Nodes)+1))
+	}
 	t.begun, t.start = time.Now(), wire.Now()
 	if _, err := each[struct{}](ctx, t, loadgen.CommandBegin, nil, func(int) any { return begin }); err != nil {
 		return err
@@ -108,7 +116,7 @@ func (t *trial) act(ctx context.Context) error {
 	sampler := t.tb.Sample(ctx)
 	for i, s := range t.cell.Steps {
 		t.step = i
-		if err := t.actStep(ctx, s); err != nil {
+		if err := t.marked(ctx, s); err != nil {
 			sampler.Stop(context.WithoutCancel(ctx))
 			return fmt.Errorf("step %d (%s): %w", i+1, s.Text(), err)
 		}
@@ -121,9 +129,9 @@ func (t *trial) act(ctx context.Context) error {
 	return err
 }
 
-// actStep runs one step and marks its time. A panic becomes an error, so that the
+// marked runs one step and marks its time. A panic becomes an error, so that the
 // testbed is taken down.
-func (t *trial) actStep(ctx context.Context, s Step) (err error) {
+func (t *trial) marked(ctx context.Context, s Step) (err error) {
 	act, ok := s.(runStep)
 	if !ok {
 		return fmt.Errorf("a %s step cannot be run", s.Kind())
@@ -133,21 +141,13 @@ func (t *trial) actStep(ctx context.Context, s Step) (err error) {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	kind := s.Kind()
-	if f, ok := s.(*Fault); ok {
-		kind, _ = f.Action()
-	}
-	from := t.elapsed()
+	from := wire.Now()
 	err = act.run(ctx, t)
-	t.marks = append(t.marks, result.Mark{
-		Cell: t.cell.ID, Trial: t.index, Step: t.step, Kind: kind, Text: s.Text(), Start: from, End: t.elapsed(),
-	})
+	t.mark(s, from)
 	return err
 }
 
-// elapsed is seconds since the trial's start.
-func (t *trial) elapsed() float64 { return t.seconds(wire.Now()) }
-
+// seconds is a wire time as seconds since the trial's start.
 func (t *trial) seconds(at int64) float64 { return float64(at-t.start) / 1e9 }
 
 // bar begins to show a step that lasts.

@@ -24,8 +24,10 @@ var knobs = map[string]knob{
 	"clients":   {"clients of every connect", "connect", set(func(s *Connect, v Count) { s.Clients = v })},
 	"rate":      {"rate of every connect", "connect", set(func(s *Connect, v Rate) { s.Rate = v })},
 	"rooms":     {"rooms of every connect", "connect", set(func(s *Connect, v Count) { s.Rooms = v })},
+	"sources":   {"sources of every connect", "connect", set(func(s *Connect, v Count) { s.Sources = v })},
 
 	"publish_rate": {"rate of every publish", "publish", set(func(s *Publish, v Rate) { s.Rate = v })},
+	"loop":         {"loop of every publish", "publish", set(func(s *Publish, v loopName) { s.Loop = v })},
 	"size":         {"size of every publish", "publish", set(func(s *Publish, v Size) { s.Size = v })},
 
 	"idle": {"for of every idle", "idle", set(func(s *Idle, v Duration) { s.For = v })},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -14,10 +15,10 @@ import (
 
 // Client is one WebSocket.
 type Client struct {
-	Conn *websocket.Conn
-	Node string // that the 101 named
-	Port int    // the client's own TCP port
-	Open time.Time
+	Conn  *websocket.Conn
+	Node  string         // that the 101 named
+	Local netip.AddrPort // the client's own TCP address
+	Open  time.Time
 }
 
 // Ending is how a WebSocket ended at the client.
@@ -50,7 +51,7 @@ func TryDial(tb testing.TB, addr, path string) (c *Client, status int, err error
 		return nil, status, err
 	}
 	tb.Cleanup(func() { conn.Close() })
-	return &Client{conn, resp.Header.Get(nodeHeader), conn.LocalAddr().(*net.TCPAddr).Port, time.Now()}, status, nil
+	return &Client{conn, resp.Header.Get(nodeHeader), conn.LocalAddr().(*net.TCPAddr).AddrPort(), time.Now()}, status, nil
 }
 
 // DialMany opens n WebSockets and counts them by node.

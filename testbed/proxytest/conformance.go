@@ -100,17 +100,12 @@ func serves(t *testing.T, d testbed.Proxy, src testbed.Source) {
 			t.Error(err)
 		}
 	}
-	if strings.Contains(src.Name, "hash") {
-		if len(byNode) != 1 {
-			t.Errorf("clients of one address went to %v, want one node", byNode)
-		}
-	} else if byNode["n1"] != 2 || byNode["n2"] != 2 {
-		t.Errorf("four clients went to %v, want two each", byNode)
-	}
+	spreads(t, d, cfg, byNode)
 	stats, err := d.Stats(t.Context(), inst)
 	if err != nil {
 		t.Fatal(err)
 	}
+	countsByProcess(t, d, inst, len(clients))
 	if stats.Open != 4 || stats.Processes < 1 || stats.Old != 0 {
 		t.Errorf("stats %+v, want 4 open and no old process", stats)
 	}
@@ -125,6 +120,55 @@ func serves(t *testing.T, d testbed.Proxy, src testbed.Source) {
 		c.Conn.Close()
 	}
 	eventually(t, d, inst, "no client open", func(s testbed.ProxyStats) bool { return s.Open == 0 })
+}
+
+// spreads compares where four clients of one address went with what the driver says
+// that the configuration declares.
+func spreads(t *testing.T, d testbed.Proxy, cfg testbed.Config, byNode map[string]int) {
+	t.Helper()
+	b, err := d.Balance(cfg, clientPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Where == "" || b.Why == "" || len(b.Weights) != 2 || b.Weights["n1"] <= 0 || b.Weights["n2"] <= 0 || b.PerProcess {
+		t.Errorf("balance %+v: every shipped variant tells where and why it chooses both nodes, for all processes", b)
+	}
+	if file, _, ok := strings.Cut(b.Where, ":"); ok && !strings.HasPrefix(file, cfg.Source.Name+".") {
+		t.Errorf("balance is declared at %q: want a line of the variant's own file", b.Where)
+	}
+	switch b.Algorithm {
+	case testbed.BalanceSourceHash:
+		if len(byNode) != 1 || b.KeyBits == 0 {
+			t.Errorf("clients of one address went to %v, want one node (%+v)", byNode, b)
+		}
+	case testbed.BalanceRoundRobin, testbed.BalanceLeastConn:
+		for node, w := range b.Weights {
+			if want := 4 * w / (b.Weights["n1"] + b.Weights["n2"]); float64(byNode[node]) != want {
+				t.Errorf("four clients went to %v, want %g on %s", byNode, want, node)
+			}
+		}
+	default:
+		t.Errorf("algorithm %q: that of a shipped variant must be known", b.Algorithm)
+	}
+}
+
+// countsByProcess wants all clients on processes that serve.
+func countsByProcess(t *testing.T, d testbed.Proxy, inst *Instance, clients int) {
+	t.Helper()
+	workers, err := d.Workers(t.Context(), inst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := 0
+	for _, w := range workers {
+		open += w.Open
+		if w.Old || w.PID <= 0 {
+			t.Errorf("process %+v, want a current one", w)
+		}
+	}
+	if open != clients {
+		t.Errorf("the processes hold %+v, want %d clients in all", workers, clients)
+	}
 }
 
 // survivesReloads reloads twice with WebSockets open: they live on in processes of
@@ -156,6 +200,17 @@ func survivesReloads(t *testing.T, d testbed.Proxy) {
 		}
 	}
 	eventually(t, d, inst, "all three clients in the counters", func(s testbed.ProxyStats) bool { return s.Open == 3 })
+	workers, err := d.Workers(t.Context(), inst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := map[bool]int{}
+	for _, w := range workers {
+		held[w.Old] += w.Open
+	}
+	if held[false] != 1 || held[true] != 2 {
+		t.Errorf("the processes hold %+v, want 1 client on a current one and 2 on old ones", workers)
+	}
 	for _, c := range clients {
 		c.Conn.Close()
 	}
