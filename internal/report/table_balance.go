@@ -25,8 +25,13 @@ var balanceColumns = []column{
 	{Column{Header: "by proxy process", Right: true, Wrap: true}, balanceColumn(processText)},
 }
 
+// hasBalance tells whether a cell's balance is worth a table: clients came more than
+// once, or the spread was not what the algorithm says. That one ramp went where it
+// should is in run.json.
 func hasBalance(c *result.Cell) bool {
-	return slices.ContainsFunc(c.Trials, func(t result.Trial) bool { return len(t.Balance) > 0 })
+	return slices.ContainsFunc(c.Trials, func(t result.Trial) bool {
+		return len(t.Balance) > 1 || slices.ContainsFunc(t.Balance, func(b result.Balance) bool { return b.Fair != nil && !*b.Fair })
+	})
 }
 
 // balancePhases are the phases of every conclusive trial of a cell, in their order.
