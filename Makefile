@@ -45,9 +45,8 @@ test: ## run every test, on the real proxies and Redis where they are installed
 
 .PHONY: fuzz
 fuzz: ## fuzz each decoder for a few seconds
-	@set -e; for t in $$(grep -rho --include='*_test.go' 'func Fuzz[A-Za-z]*' . | sed 's/func //' | sort -u); do \
-		pkg=$$(grep -rl --include='*_test.go' "func $$t(" . | head -n 1 | xargs dirname); \
-		echo "$$pkg $$t"; $(GO) test $$pkg -run '^$$' -fuzz "^$$t\$$" -fuzztime $(or $(FUZZTIME),5s) -fuzzminimizetime 1x; \
+	@set -e; grep -ro --include='*_test.go' 'func Fuzz[A-Za-z]*' . | sed 's|/[^/]*_test.go:func | |' | sort -u | while read -r pkg target; do \
+		echo "$$pkg $$target"; $(GO) test $$pkg -run '^$$' -fuzz "^$$target\$$" -fuzztime $(or $(FUZZTIME),5s) -fuzzminimizetime 1x < /dev/null; \
 	done
 
 .PHONY: fmt
@@ -60,6 +59,21 @@ lint: ## check formatting, vet, staticcheck, and that it builds for macOS
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	GOOS=darwin $(GO) build -o /dev/null ./cmd/wsrig
+
+.PHONY: peers-build
+peers-build: build
+	CGO_ENABLED=0 $(GO) build -o bin/peers/echo ./peers/echo
+	CGO_ENABLED=0 $(GO) build -o bin/peers/bench ./peers/bench
+
+# Nothing else should run meanwhile: server and generator have a core each.
+.PHONY: peers
+peers: peers-build ## compare wsrig loadgen with k6 and tsung on the same work; installs them where it can
+	GO=$(GO) peers/install.sh bin/peers
+	bin/peers/bench peers $(if $(TRIALS),-trials $(TRIALS)) $(ARGS)
+
+.PHONY: scale
+scale: peers-build deps ## hold memory, handshakes, echo, fan-out and idle totals of this machine against their targets
+	bin/peers/bench scale $(if $(TRIALS),-trials $(TRIALS)) $(ARGS)
 
 .PHONY: golden
 golden: ## write the golden files and the generated scenario reference again

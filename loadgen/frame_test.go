@@ -83,7 +83,8 @@ func (s *scripted) Read(b []byte) (int, error) {
 func decodeGorilla(t *testing.T, b []byte) (got []string, end string) {
 	c := &scripted{frames: append([]byte{}, b...)}
 	u := &url.URL{Scheme: "ws", Host: "test", Path: "/"}
-	ws, _, err := websocket.NewClient(c, u, nil, 4096, 4096) //nolint:staticcheck // the one that takes a connection
+	//lint:ignore SA1019 it is the one that takes a connection
+	ws, _, err := websocket.NewClient(c, u, nil, 4096, 4096)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,11 +90,11 @@ func parseAnswer(b []byte, d *Dial, key string) (h http.Header, rest []byte, ok 
 func checkAnswer(h http.Header, d *Dial, key string) error {
 	switch {
 	case !strings.EqualFold(h.Get("Upgrade"), "websocket"):
-		return fmt.Errorf("Upgrade is %q, not websocket", h.Get("Upgrade"))
+		return fmt.Errorf("the header Upgrade is %q, not websocket", h.Get("Upgrade"))
 	case !hasToken(h.Values("Connection"), "upgrade"):
-		return fmt.Errorf("Connection is %q and does not have Upgrade", h.Get("Connection"))
+		return fmt.Errorf("the header Connection is %q and does not have Upgrade", h.Get("Connection"))
 	case h.Get("Sec-WebSocket-Accept") != acceptFor(key):
-		return errors.New("Sec-WebSocket-Accept does not answer the key")
+		return errors.New("the header Sec-WebSocket-Accept does not answer the key")
 	case h.Get("Sec-WebSocket-Extensions") != "":
 		return fmt.Errorf("the extension %q was not asked for", h.Get("Sec-WebSocket-Extensions"))
 	}

@@ -142,13 +142,14 @@ func hashed(by *directive, b testbed.Balance) testbed.Balance {
 // workerProcesses is how many workers serve clients: 1 unless it is said, and one for
 // each core with auto (manual of ngx_core_module).
 func (f *file) workerProcesses() int {
-	for _, d := range f.main.named("worker_processes") {
-		if n, err := strconv.Atoi(d.arg(0)); err == nil {
-			return n
-		}
-		return runtime.NumCPU()
+	set := f.main.named("worker_processes")
+	if len(set) == 0 {
+		return 1
 	}
-	return 1
+	if n, err := strconv.Atoi(set[0].arg(0)); err == nil {
+		return n
+	}
+	return runtime.NumCPU()
 }
 
 // place is where a directive stands, for people.

@@ -3,10 +3,13 @@ package scenario
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -16,22 +19,30 @@ import (
 	"wsrig/testbed"
 )
 
-// built is the wsrig command: units of the tests are real.
-var built string
-
-func TestMain(m *testing.M) {
+// built is the wsrig command, built once: units of the tests are real.
+var built = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "wsrig-test-")
 	if err != nil {
-		panic(err)
+		return "", err
 	}
-	built = filepath.Join(dir, "wsrig")
-	build := exec.Command("go", "build", "-o", built, "wsrig/cmd/wsrig")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		panic(err)
+	path := filepath.Join(dir, "wsrig")
+	out, err := exec.Command("go", "build", "-o", path, "wsrig/cmd/wsrig").CombinedOutput()
+	if err != nil {
+		return dir, fmt.Errorf("build wsrig: %w: %s", err, out)
 	}
+	used.Store(true)
+	return path, nil
+})
+
+// used tells whether built was.
+var used atomic.Bool
+
+func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		os.RemoveAll(dir)
+		if used.Load() {
+			path, _ := built()
+			os.RemoveAll(filepath.Dir(path))
+		}
 		os.Exit(code)
 	}))
 }
@@ -46,10 +57,14 @@ func (quiet) End(error)                            {}
 // files, and a check that nothing was left there.
 func newRunner(t *testing.T) (*Runner, func()) {
 	t.Helper()
+	self, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	r := &Runner{
-		NewRuntime: func(logDir string) (testbed.Runtime, error) { return testbed.NewProcessRuntime(built, logDir) },
+		NewRuntime: func(logDir string) (testbed.Runtime, error) { return testbed.NewProcessRuntime(self, logDir) },
 		Bus:        testbed.BusMiniredis, Dir: t.TempDir(), Progress: quiet{},
 	}
 	return r, func() {
