@@ -27,6 +27,8 @@ var mayImport = []struct {
 	{"wsrig/nginx", []string{"wsrig/testbed", "wsrig/testbed/conftext", "wsrig/internal/result"}, "a driver knows one proxy and nothing of scenarios"},
 	{"wsrig/internal/scenario", []string{"wsrig/loadgen", "wsrig/testbed", "wsrig/internal/result", "wsrig/internal/wire"}, "drivers come to it as values, so that a new one needs no change here"},
 	{"wsrig/internal/report", []string{"wsrig/internal/result"}, "every report is a function of run.json alone"},
+	{"wsrig/peers/echo", []string{"wsrig/internal/wire"}, "every generator is judged by it, so it must know none"},
+	{"wsrig/peers/bench", []string{"wsrig/internal/result", "wsrig/internal/wire"}, "it judges wsrig from outside, by what its programs do and print"},
 	{"wsrig/scenarios", []string{"wsrig/internal/result"}, "it holds texts"},
 }
 

@@ -75,6 +75,7 @@ func (c *client) Text(payload []byte, at int64) {
 	how := t.observe(s.Seq)
 	if how != duplicate {
 		c.fleet.rec.delivery(s.Node, c.node, s.Intended, at)
+		c.fleet.rec.apartOf(s.Run).delivery(at - s.Intended)
 		c.fleet.rec.hop(payload, s.Intended, at)
 		t.last.received(s.Seq, at-s.Intended)
 	}

@@ -75,3 +75,6 @@ func (d *Distribution) Record(metrics map[string]result.Metric, histograms map[s
 	result.SetDist(metrics, name, d.hdr, d.lo, d.hi, inSeconds[unit])
 	return nil
 }
+
+// Quantile is a percentile, 0 to 100, in the unit of the values.
+func (d *Distribution) Quantile(percent float64) int64 { return d.hdr.ValueAtQuantile(percent) }

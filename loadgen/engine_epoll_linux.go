@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"net/url"
 	"runtime"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -101,83 +98,6 @@ func (e *epollEngine) Dial(ctx context.Context, d Dial, h Handler) error {
 		err = <-hs.done // it may have succeeded meanwhile
 	}
 	return err
-}
-
-// connect begins a TCP connection without waiting for it.
-func (c *epollConn) connect(addr netip.AddrPort, source netip.Addr) error {
-	family := unix.AF_INET
-	if addr.Addr().Is6() {
-		family = unix.AF_INET6
-	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("socket: %w", err)
-	}
-	err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	if err == nil && source.IsValid() {
-		if err = bindWithoutPort(fd); err == nil {
-			err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(source, 0)))
-		}
-	}
-	if err == nil {
-		err = unix.Connect(fd, sockaddr(addr))
-	}
-	if err != nil && err != unix.EINPROGRESS {
-		unix.Close(fd)
-		return fmt.Errorf("connect: %w", err)
-	}
-	c.fd = fd
-	return nil
-}
-
-// nameCache resolves host names once: ten thousand clients of one server ask once.
-type nameCache struct {
-	mu    sync.Mutex
-	addrs map[string]netip.AddrPort
-}
-
-func (n *nameCache) resolve(ctx context.Context, u *url.URL) (netip.AddrPort, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if a, ok := n.addrs[u.Host]; ok {
-		return a, nil
-	}
-	port := 80
-	if p := u.Port(); p != "" {
-		var err error
-		if port, err = strconv.Atoi(p); err != nil || port > 65535 {
-			return netip.AddrPort{}, fmt.Errorf("%q is no port", p)
-		}
-	}
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	a := netip.AddrPortFrom(ips[0].Unmap(), uint16(port))
-	if n.addrs == nil {
-		n.addrs = make(map[string]netip.AddrPort)
-	}
-	n.addrs[u.Host] = a
-	return a, nil
-}
-
-// sockaddr is an address for one system call, which writes into it.
-func sockaddr(a netip.AddrPort) unix.Sockaddr {
-	if ip := a.Addr().Unmap(); ip.Is4() {
-		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: ip.As4()}
-	}
-	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
-}
-
-// epollHandshake is what a connection has only until its 101.
-type epollHandshake struct {
-	dial      *Dial
-	key       string
-	request   []byte // what is left to send
-	answer    []byte
-	start     int64
-	connected int64
-	done      chan error
 }
 
 // epollConn is one connection. Its fields belong to its loop's thread, but those
@@ -323,21 +243,35 @@ func (c *epollConn) release() (asked bool) {
 	return c.asked
 }
 
-// fail ends a handshake that did not succeed; on the loop's thread.
-func (c *epollConn) fail(err error) {
-	if c.handshake == nil || c.gone {
+// peerClosed answers a Close frame with its own code and ends (section 5.5.1).
+func (c *epollConn) peerClosed(payload []byte, at int64) {
+	code, reason, err := parseClose(payload)
+	if err != nil {
+		c.protocolEnd(err)
 		return
 	}
-	var he *HandshakeError
-	if !errors.As(err, &he) {
-		he = &HandshakeError{failureOutcome(err), err}
-		if errors.Is(err, context.Canceled) {
-			he.Outcome = outcomeCancelled
-		}
+	c.mu.Lock()
+	if !c.closed && c.broken == nil && len(c.out) == 0 {
+		_, _ = writeNow(c.fd, appendClose(nil, code)) // the peer may be gone; its Close stands
 	}
-	c.release()
-	c.handshake.done <- he
-	c.loop.engine.conns.Done()
+	c.closed = true
+	c.mu.Unlock()
+	c.finish(End{Kind: EndCloseFrame, Code: code, Text: reason, At: at})
+}
+
+// protocolEnd tells the peer what it did wrong and ends (section 7.1.7).
+func (c *epollConn) protocolEnd(err error) {
+	code, kind := 1002, EndProtocol
+	if err == errTooBig {
+		code, kind = 1009, EndError
+	}
+	c.mu.Lock()
+	if !c.closed && c.broken == nil && len(c.out) == 0 {
+		_, _ = writeNow(c.fd, appendClose(nil, code))
+	}
+	c.closed = true
+	c.mu.Unlock()
+	c.finish(End{Kind: kind, Text: err.Error()})
 }
 
 // endOfSocket is what the client saw when a read failed.

@@ -1,14 +1,9 @@
 package loadgen
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"net/netip"
 	"runtime"
 	"sync"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -214,91 +209,6 @@ func (c *epollConn) flush() {
 	}
 }
 
-// shake goes on with the handshake.
-func (c *epollConn) shake(events uint32) {
-	hs := c.handshake
-	if hs.connected == 0 {
-		if code, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || code != 0 {
-			if err == nil {
-				err = unix.Errno(code)
-			}
-			c.fail(fmt.Errorf("connect: %w", err))
-			return
-		}
-		hs.connected = wire.Now()
-	}
-	if len(hs.request) > 0 {
-		n, err := writeNow(c.fd, hs.request)
-		if err != nil && err != unix.EAGAIN && err != unix.EINTR {
-			c.fail(fmt.Errorf("send the request: %w", err))
-			return
-		}
-		if hs.request = hs.request[max(n, 0):]; len(hs.request) == 0 {
-			if err := c.loop.watch(c, false); err != nil {
-				c.fail(fmt.Errorf("epoll_ctl: %w", err))
-				return
-			}
-		}
-	}
-	if events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) == 0 {
-		return
-	}
-	n, err := readNow(c.fd, c.loop.buffer)
-	switch {
-	case err == unix.EAGAIN || err == unix.EINTR:
-	case err != nil:
-		c.fail(fmt.Errorf("read the answer: %w", err))
-	case n == 0 && len(hs.answer) >= len(httpStart) && !bytes.HasPrefix(hs.answer, httpStart):
-		c.fail(errors.New("the answer is no HTTP"))
-	case n == 0:
-		c.fail(io.ErrUnexpectedEOF)
-	default:
-		c.answered(c.loop.buffer[:n])
-	}
-}
-
-// httpStart begins every HTTP/1 answer.
-var httpStart = []byte("HTTP/")
-
-// answered takes a part of the HTTP answer.
-func (c *epollConn) answered(b []byte) {
-	hs := c.handshake
-	at := wire.Now()
-	if len(hs.answer) > 0 {
-		hs.answer = append(hs.answer, b...)
-		b = hs.answer
-	}
-	header, rest, ok, err := parseAnswer(b, hs.dial, hs.key)
-	if err != nil {
-		c.fail(err)
-		return
-	}
-	if !ok {
-		if len(hs.answer) == 0 {
-			hs.answer = append(hs.answer, b...)
-		}
-		return
-	}
-	var local netip.AddrPort
-	if sa, err := unix.Getsockname(c.fd); err == nil {
-		switch sa := sa.(type) {
-		case *unix.SockaddrInet4:
-			local = netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-		case *unix.SockaddrInet6:
-			local = netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port))
-		}
-	}
-	c.handshake = nil
-	c.handler.Open(c, Handshake{
-		Connect: time.Duration(hs.connected - hs.start), Upgrade: time.Duration(at - hs.connected), At: at,
-		Local: local, Header: header,
-	})
-	hs.done <- nil
-	if len(rest) > 0 {
-		c.input(rest, at)
-	}
-}
-
 // read takes what has come, once: with more, epoll tells again.
 func (c *epollConn) read() {
 	n, err := readNow(c.fd, c.loop.buffer)
@@ -370,35 +280,4 @@ func (c *epollConn) frame(f frame, at int64) bool {
 		}
 	}
 	return !c.gone
-}
-
-// peerClosed answers a Close frame with its own code and ends (section 5.5.1).
-func (c *epollConn) peerClosed(payload []byte, at int64) {
-	code, reason, err := parseClose(payload)
-	if err != nil {
-		c.protocolEnd(err)
-		return
-	}
-	c.mu.Lock()
-	if !c.closed && c.broken == nil && len(c.out) == 0 {
-		_, _ = writeNow(c.fd, appendClose(nil, code)) // the peer may be gone; its Close stands
-	}
-	c.closed = true
-	c.mu.Unlock()
-	c.finish(End{Kind: EndCloseFrame, Code: code, Text: reason, At: at})
-}
-
-// protocolEnd tells the peer what it did wrong and ends (section 7.1.7).
-func (c *epollConn) protocolEnd(err error) {
-	code, kind := 1002, EndProtocol
-	if err == errTooBig {
-		code, kind = 1009, EndError
-	}
-	c.mu.Lock()
-	if !c.closed && c.broken == nil && len(c.out) == 0 {
-		_, _ = writeNow(c.fd, appendClose(nil, code))
-	}
-	c.closed = true
-	c.mu.Unlock()
-	c.finish(End{Kind: kind, Text: err.Error()})
 }

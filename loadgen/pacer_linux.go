@@ -52,6 +52,9 @@ func sleepUntil(ctx context.Context, at int64) error {
 			}
 			return nil
 		}
+		// Whoever was just handed an arrival goes first: the scheduler learns late that
+		// this thread sleeps, and would keep the processor for it, perhaps the only one.
+		runtime.Gosched()
 		ts := unix.NsecToTimespec(min(wake, now+napMax))
 		// EINTR only shortens the nap.
 		_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &ts, nil)

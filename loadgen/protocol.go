@@ -124,6 +124,10 @@ type ExpectSpec struct {
 	// Due is how many messages all workers publish at the most. Up to there, the
 	// last receiver of each is kept; 0 keeps none.
 	Due int `json:"due"`
+	// Apart has the phase stand for itself: its schedule lag, its doubts about the
+	// generator and its delivery latency are in the results of publish and await, and
+	// what it shows of the generator does not count for the trial.
+	Apart bool `json:"apart,omitempty"`
 }
 
 // PublishSpec publishes, in open loop if it does not say otherwise. Its phase need
@@ -164,6 +168,10 @@ type PublishResult struct {
 	First   int64         `json:"first"`   // wire time of the first and last send; 0 without one
 	Last    int64         `json:"last"`
 	Logs    []PublishLog  `json:"logs"`
+	// CPU is the share of the cores it may use that the generator used meanwhile.
+	CPU        float64           `json:"cpu_share"`
+	Lag        *result.Histogram `json:"lag,omitempty"`        // of the schedule, in ns; of a phase apart only
+	Saturation []string          `json:"saturation,omitempty"` // reasons to doubt the generator; of a phase apart only
 }
 
 // AwaitSpec tells a worker what all workers have sent, and to wait until its own
@@ -171,12 +179,14 @@ type PublishResult struct {
 type AwaitSpec struct {
 	Logs  []PublishLog  `json:"logs"`
 	Grace time.Duration `json:"grace"`
+	Apart uint32        `json:"apart,omitempty"` // wait for this phase alone, which is one apart; 0 for all
 }
 
 // AwaitResult says how much came.
 type AwaitResult struct {
-	Owed     int64 `json:"owed"`
-	Received int64 `json:"received"`
+	Owed     int64             `json:"owed"`
+	Received int64             `json:"received"`
+	Latency  *result.Histogram `json:"latency,omitempty"` // of deliveries, in ns; of a phase apart only
 }
 
 // DisconnectSpec ends clients with a closing handshake.

@@ -3,6 +3,7 @@ package loadgen
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -30,6 +31,7 @@ func (f *Fleet) Publish(ctx context.Context, spec PublishSpec, progress func(Pro
 		return Progress{Done: int(run.arrivals.Load()), Total: schedule.Count(), Open: int(f.openCount.Load())}
 	})
 	defer stop()
+	before := len(f.sat.reasons)
 	f.sat.begin()
 	begin := wire.Now()
 	if spec.Loop == LoopClosed {
@@ -42,7 +44,10 @@ func (f *Fleet) Publish(ctx context.Context, spec PublishSpec, progress func(Pro
 
 	res := run.result()
 	res.Phase, res.Loop, res.For, res.Begin = spec.Phase, cmp.Or(spec.Loop, LoopOpen), spec.For, begin
-	res.Asked, res.Due = spec.Rate, int64(schedule.Count())
+	res.Asked, res.Due, res.CPU = spec.Rate, int64(schedule.Count()), f.sat.share
+	if run.apart != nil {
+		return res, errors.Join(err, run.apart.judge(&res, f.sat, before))
+	}
 	f.sat.drops(res.Dropped, res.Due)
 	return res, err
 }
@@ -68,6 +73,9 @@ func (f *Fleet) Expect(spec ExpectSpec) error {
 	}
 	if _, known := f.phaseGrace(spec.Phase); known {
 		return nil
+	}
+	if spec.Apart {
+		f.rec.keepApart(spec.Phase) // before its messages count
 	}
 	grown := append(slices.Clone(*f.phases.Load()), phase{spec.Phase, spec.Grace.Nanoseconds()})
 	f.phases.Store(&grown)
@@ -106,9 +114,16 @@ func (f *Fleet) choosePublishers(want int) (chosen []*client, spare map[int][]*c
 // have got what they are owed of it, or the grace is over.
 func (f *Fleet) Await(ctx context.Context, spec AwaitSpec, progress func(Progress)) (AwaitResult, error) {
 	f.logs = append(f.logs, spec.Logs...)
-	owed := f.owed()
+	logs, received := f.logs, f.received
+	apart := f.rec.apartOf(spec.Apart)
+	if apart != nil {
+		logs, received = spec.Logs, apart.received.Load
+	} else if spec.Apart != 0 {
+		return AwaitResult{}, fmt.Errorf("await: phase %d is none that was expected apart", spec.Apart)
+	}
+	owed := f.owed(logs)
 	stop := f.report(progress, func() Progress {
-		return Progress{Done: int(min(f.received(), owed)), Total: int(owed), Open: int(f.openCount.Load())}
+		return Progress{Done: int(min(received(), owed)), Total: int(owed), Open: int(f.openCount.Load())}
 	})
 	defer stop()
 	over := time.NewTimer(spec.Grace)
@@ -117,7 +132,7 @@ func (f *Fleet) Await(ctx context.Context, spec AwaitSpec, progress func(Progres
 	defer tick.Stop()
 	var err error
 wait:
-	for f.received() < owed {
+	for received() < owed {
 		select {
 		case <-over.C:
 			break wait
@@ -127,7 +142,10 @@ wait:
 		case <-tick.C:
 		}
 	}
-	return AwaitResult{Owed: owed, Received: f.received()}, err
+	if apart != nil && err == nil {
+		return apart.result(owed)
+	}
+	return AwaitResult{Owed: owed, Received: received()}, err
 }
 
 // received counts the deliveries so far, without duplicates.
@@ -141,10 +159,10 @@ func (f *Fleet) received() int64 {
 	return n
 }
 
-// owed counts the deliveries that this worker's clients are owed by all logs.
-func (f *Fleet) owed() int64 {
+// owed counts the deliveries that this worker's clients are owed by logs.
+func (f *Fleet) owed(published []PublishLog) int64 {
 	now := wire.Now()
-	logs := byRoom(f.logs)
+	logs := byRoom(published)
 	var n int64
 	for _, c := range f.clients {
 		m, ok := c.membership(now)

@@ -31,6 +31,7 @@ type publishRun struct {
 	turns   []*publisher      // whose turn it is, by arrival; the pacer's alone
 	all     []*publisher      // those replaced too; the pacer's alone
 	spare   map[int][]*client // by room; the pacer's alone
+	apart   *apartPhase       // nil for a phase that counts with the others
 	senders sync.WaitGroup
 
 	arrivals atomic.Int64
@@ -40,7 +41,7 @@ type publishRun struct {
 
 // publishRun begins a publish command.
 func (f *Fleet) publishRun(spec PublishSpec) *publishRun {
-	r := &publishRun{fleet: f, spec: spec}
+	r := &publishRun{fleet: f, spec: spec, apart: f.rec.apartOf(spec.Phase)}
 	var chosen []*client
 	chosen, r.spare = f.choosePublishers(spec.Publishers)
 	for _, c := range chosen {
@@ -76,6 +77,9 @@ func (r *publishRun) enlist(c *client) *publisher {
 func (r *publishRun) arrive(i int, intended int64) {
 	r.arrivals.Add(1)
 	r.fleet.rec.at(intended).intended.Add(1)
+	if r.apart != nil {
+		r.apart.lag.record(wire.Now() - intended)
+	}
 	for k := range r.turns {
 		p := r.able((i + k) % len(r.turns))
 		if p == nil {
@@ -127,7 +131,9 @@ func (r *publishRun) send(p *publisher) {
 func (r *publishRun) transmit(p *publisher, intended int64) (sent bool) {
 	rec := r.fleet.rec
 	now := wire.Now()
-	rec.lag[publishing].record(now - intended)
+	if r.apart == nil {
+		rec.lag[publishing].record(now - intended)
+	}
 	wire.AppendStamp(p.body[:0], wire.Stamp{
 		Run: r.spec.Phase, Publisher: p.c.id, Node: r.fleet.nodes.stamped(p.c.node), Seq: uint32(len(p.log.Sent)), Intended: intended,
 	})

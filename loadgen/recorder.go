@@ -20,6 +20,7 @@ type recorder struct {
 	connect, upgrade histogram
 	hops             [hopCount]histogram
 	last             *lastReceivers
+	apart            atomic.Pointer[[]*apartPhase]
 	lag              [actions]histogram
 
 	mu         sync.Mutex // the rare things below

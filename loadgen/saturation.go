@@ -31,6 +31,7 @@ const (
 type saturation struct {
 	wall, cpu int64 // at begin, ns
 	pauses    *metrics.Float64Histogram
+	share     float64 // of the cores it may use, from the last begin to the last end
 	reasons   []string
 }
 
@@ -41,13 +42,11 @@ func (s *saturation) begin() {
 }
 
 func (s *saturation) end() {
-	wall := wire.Now() - s.wall
-	if wall > int64(100*time.Millisecond) {
-		share := float64(cpuTime()-s.cpu) / float64(wall) / float64(runtime.GOMAXPROCS(0))
-		if share > maxCPUShare {
-			s.reasons = append(s.reasons, fmt.Sprintf("the generator used %.0f %% of its %d cores while it published (limit %.0f %%)",
-				share*100, runtime.GOMAXPROCS(0), maxCPUShare*100))
-		}
+	wall := max(1, wire.Now()-s.wall)
+	s.share = float64(cpuTime()-s.cpu) / float64(wall) / float64(runtime.GOMAXPROCS(0))
+	if wall > int64(100*time.Millisecond) && s.share > maxCPUShare {
+		s.reasons = append(s.reasons, fmt.Sprintf("the generator used %.0f %% of its %d cores while it published (limit %.0f %%)",
+			s.share*100, runtime.GOMAXPROCS(0), maxCPUShare*100))
 	}
 	if p := longestPause(s.pauses, gcPauses()); p > maxGCPause.Seconds() {
 		s.reasons = append(s.reasons, fmt.Sprintf("garbage collection stopped the generator for up to %.0f ms (limit %s)", p*1000, maxGCPause))

@@ -42,7 +42,8 @@ type life struct {
 	pid      int // also the group's number
 	done     chan struct{}
 	exit     *ExitError // nil until done is closed
-	left     error      // processes that outlived SIGKILL
+	left     error      // processes that outlived SIGKILL, or a control group that could not be removed
+	quota    *quota     // nil without a CPU limit
 	expected bool
 }
 
@@ -101,15 +102,31 @@ func (p *process) fork() (*life, error) {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(baseEnv(), p.unit.Env...)
 	setProcessGroup(cmd)
-	return p.runtime.startProcess(p, cmd)
+	if p.unit.Limits.CPU == 0 {
+		return p.runtime.startProcess(p, cmd, nil)
+	}
+	q, err := newQuota(p.unit.Limits.CPU)
+	if err != nil {
+		return nil, err
+	}
+	l, err := p.runtime.startProcess(p, cmd, q)
+	if err == nil {
+		return l, nil
+	}
+	if l != nil { // it runs
+		p.tell(l, -l.pid, syscall.SIGKILL)
+		<-l.done // its end removes the group too
+		return nil, errors.Join(err, p.leftOf(l))
+	}
+	return nil, errors.Join(err, q.remove())
 }
 
 // runs tells whether the unit's latest life is not over. The caller holds mu.
 func (p *process) runs() bool { return p.life != nil && p.life.exit == nil }
 
 // adopt makes a process that was just started the unit's own.
-func (p *process) adopt(cmd *exec.Cmd) *life {
-	l := &life{cmd: cmd, pid: cmd.Process.Pid, done: make(chan struct{})}
+func (p *process) adopt(cmd *exec.Cmd, q *quota) *life {
+	l := &life{cmd: cmd, pid: cmd.Process.Pid, done: make(chan struct{}), quota: q}
 	p.mu.Lock()
 	p.life = l
 	p.mu.Unlock()
@@ -130,6 +147,9 @@ func (p *process) reap(l *life) {
 	defer p.mu.Unlock()
 	_ = l.cmd.Wait() // the status is in ProcessState
 	state := l.cmd.ProcessState
+	if err := l.quota.remove(); err != nil {
+		left = errors.Join(left, fmt.Errorf("%s: %w", p.unit.Name, err))
+	}
 	l.left = left
 	l.exit = &ExitError{Unit: p.unit.Name, Status: state.String(), Asked: l.expected, Tail: tail, LogPath: p.logPath}
 	// Time of killed workers that nobody waited for is in shownCPU only.

@@ -88,9 +88,10 @@ func (r *ProcessRuntime) spawner() {
 	}
 }
 
-// startProcess starts cmd from the spawner's thread as the next life of p. Close
-// excludes it, so a process is either never started or seen by Close.
-func (r *ProcessRuntime) startProcess(p *process, cmd *exec.Cmd) (*life, error) {
+// startProcess starts cmd from the spawner's thread as the next life of p, within q
+// if that is not nil. Close excludes it, so a process is either never started or seen
+// by Close. After an error a life that is returned runs and must be ended.
+func (r *ProcessRuntime) startProcess(p *process, cmd *exec.Cmd, q *quota) (*life, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -103,11 +104,12 @@ func (r *ProcessRuntime) startProcess(p *process, cmd *exec.Cmd) (*life, error) 
 		return nil, errors.New("it runs already")
 	}
 	started := make(chan error, 1)
-	r.spawn <- func() { started <- cmd.Start() }
-	if err := <-started; err != nil {
+	r.spawn <- func() { started <- q.start(cmd) }
+	err := <-started
+	if cmd.Process == nil {
 		return nil, err
 	}
-	return p.adopt(cmd), nil
+	return p.adopt(cmd, q), err
 }
 
 // Name implements Runtime.

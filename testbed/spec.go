@@ -14,6 +14,7 @@ type Spec struct {
 	Bus      string // redis, miniredis or none
 	Nodes    int
 	NodePing time.Duration // nodes ping their clients this often; 0 never
+	NodeCPU  float64       // cores that each node may use; 0 sets no limit
 	NodeArgs []string      // more options for wsrig chatnode
 	Proxy    Proxy         // nil for direct
 	Source   Source        // the proxy's configuration
@@ -90,6 +91,7 @@ func nodeUnit(spec Spec, name string, port Port, redis *Unit) Unit {
 		Name: name, Role: RoleNode, Binary: Self, Args: append(args, spec.NodeArgs...),
 		Ports: map[string]Port{"http": port},
 		Ready: httpReady("http", "/readyz"), StopSignal: SigTerm, StopGrace: startGrace,
+		Limits: UnitLimits{CPU: spec.NodeCPU},
 	}
 }
 

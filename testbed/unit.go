@@ -34,6 +34,13 @@ type Unit struct {
 	// killed, with 0 at once.
 	StopSignal Signal
 	StopGrace  time.Duration
+	Limits     UnitLimits
+}
+
+// UnitLimits bound what a unit may use of the machine. A runtime that cannot keep a
+// limit refuses to start the unit.
+type UnitLimits struct {
+	CPU float64 // cores, all processes of the unit together; 0 sets no limit
 }
 
 // File is a file of a unit. Name is relative to the unit's directory, which is the

@@ -20,6 +20,7 @@ var fixtures = map[string]func(*testing.T) *result.Run{
 	"smoke":        smokeFixture,
 	"restart":      restartFixture,
 	"nodes":        nodesFixture,
+	"capacity":     capacityFixture,
 }
 
 var fixtureStart = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)

@@ -143,6 +143,11 @@ type knee struct {
 // Plot draws the line and the points.
 func (k knee) Plot(c draw.Canvas, p *plot.Plot) {
 	curve{points: k.points, style: k.style, shift: k.shift}.Plot(c, p)
+	k.marks(c, p)
+}
+
+// marks draws the points alone.
+func (k knee) marks(c draw.Canvas, p *plot.Plot) {
 	toX, toY := p.Transforms(&c)
 	for i, pt := range k.points {
 		at := vg.Point{X: toX(pt.X), Y: toY(pt.Y) + k.shift}

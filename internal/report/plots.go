@@ -26,6 +26,8 @@ var plots = map[string]func(*result.Run) ([]*Figure, error){
 	"connections":       connectionFigures,
 	"node-to-node":      nodePairFigures,
 	"knee":              kneeFigures,
+	"probes":            probeFigures,
+	"scalability":       scalabilityFigures,
 }
 
 // PlotDir is the folder of a run's plots, in the run's directory.

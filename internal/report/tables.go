@@ -25,6 +25,7 @@ var tables = []struct {
 }{
 	{title: "Idle connections", columns: idleColumns, cell: has("idle.clients")},
 	{title: "Balance over the nodes", columns: balanceColumns, cell: hasBalance, rows: balancePhases, key: "phase"},
+	{title: "Capacity", columns: capacityColumns, cell: hasProbes},
 	{title: "Deliveries", columns: deliveryColumns, cell: has("delivery.sent")},
 	{title: "Delivery latency, from the intended time", columns: latencyColumns, cell: has("delivery.latency.p50"), rows: latencyRows, key: "receivers"},
 	{title: "Messages and deliveries a second", columns: throughputColumns, cell: has("delivery.rate")},
@@ -82,6 +83,9 @@ func Tables(run *result.Run) []Table {
 			columns = append(columns, def.more(rows)...)
 		}
 		out = append(out, tableOf(def.title, columns, rows, &seen))
+	}
+	if t, ok := scalabilityTable(run); ok {
+		out = append(out, t)
 	}
 	return out
 }

@@ -75,6 +75,11 @@ var Metrics = []Def{
 	{"rate.dropped", "count", "lower", false, "arrivals the generator never sent"},
 	{"schedule.lag", "s", "lower", true, "actual minus intended time of the generator's own actions"},
 
+	{"capacity.rate", "/s", "higher", false, "highest arrival rate at which a probe of the search kept the objective: p99 of the delivery latency within its bound, every delivery made, no arrival dropped"},
+	{"capacity.p99_at", "s", "neither", false, "p99 of the delivery latency in that probe"},
+	{"capacity.generator_cpu", "ratio", "neither", false, "share of the cores it may use that the busiest load worker used in that probe"},
+	{"capacity.probes", "count", "neither", false, "probes of the search, repetitions included"},
+
 	{"reload.old_processes", "count", "lower", false, "proxy processes of earlier configurations still alive at the end"},
 
 	{"usage.cpu_proxy", "cores", "lower", false, "CPU of the proxy, mean over the trial"},

@@ -97,6 +97,7 @@ type Trial struct {
 	Handshakes   map[string]int       `json:"handshakes,omitempty"` // outcome ("101", "HTTP 503", "refused", "timeout", ...) to count
 	Views        []View               `json:"views,omitempty"`
 	Balance      []Balance            `json:"balance,omitempty"` // one for each connect step
+	Probes       []Probe              `json:"probes,omitempty"`  // of the search, in order
 	Usage        []Usage              `json:"usage,omitempty"`
 	Inconclusive []string             `json:"inconclusive,omitempty"` // reasons this trial proves nothing
 	Failed       []string             `json:"failed,omitempty"`       // checks every trial makes: views that disagree, a unit that died

@@ -113,6 +113,11 @@ func (t *Trial) validate() error {
 			return fmt.Errorf("balance[%d]: %w", i, err)
 		}
 	}
+	for i := range t.Probes {
+		if err := t.Probes[i].validate(); err != nil {
+			return fmt.Errorf("probes[%d]: %w", i, err)
+		}
+	}
 	for _, u := range t.Usage {
 		for i, s := range u.Samples {
 			if !isTime(s.At, s.CPU) {

@@ -57,7 +57,7 @@ func (r *resolution) cell(p chosenProxy, fixed, chosen []variation) judgedCell {
 		ID:      p.ref.String(),
 		Proxy:   p.ref,
 		Params:  map[string]string{},
-		Testbed: TestbedPlan{Nodes: int(t.Nodes), Bus: string(t.Bus), NodeArgs: t.NodeArgs, ProxyPort: t.ProxyPort},
+		Testbed: TestbedPlan{Nodes: int(t.Nodes), Bus: string(t.Bus), NodeCPU: float64(t.NodeCPU), NodeArgs: t.NodeArgs, ProxyPort: t.ProxyPort},
 		Steps:   make([]Step, len(r.file.Steps)),
 	}
 	for i, s := range r.file.Steps {

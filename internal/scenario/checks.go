@@ -31,6 +31,7 @@ var sources = []source{
 	{prefix: "delivery.backplane_tax", step: "publish", cross: true},
 	{prefix: "delivery.", step: "publish"},
 	{prefix: "hop.", step: "publish"},
+	{prefix: "capacity.", step: "search"},
 	{prefix: "rate.", step: "publish"},
 	{prefix: "handshake.", step: "connect"},
 	{prefix: "connections.", step: "connect"},

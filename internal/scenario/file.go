@@ -29,6 +29,7 @@ type File struct {
 type TestbedBlock struct {
 	Nodes     Count    `json:"nodes" doc:"chat nodes behind the proxy"`
 	Bus       busName  `json:"bus" doc:"what carries messages between nodes: redis or none"`
+	NodeCPU   Share    `json:"node_cpu" doc:"CPU that each node may use, in shares of one core, so that a node is the limit and not the machine; takes root, for Linux control groups"`
 	NodeArgs  []string `json:"node_args" doc:"more options for wsrig chatnode"`
 	ProxyPort int      `json:"proxy_port" doc:"fixed port that clients connect to; 0 takes a free one"`
 }

@@ -34,6 +34,7 @@ func (t *trial) measure() error {
 	t.measureBalance()
 	t.measureUsage()
 	t.measureNodeCores()
+	t.measureCapacity()
 	if t.hasStats {
 		t.set("reload.old_processes", float64(t.stats.Old), 1)
 	}

@@ -54,6 +54,7 @@ type TestbedPlan struct {
 	Nodes     int           `json:"nodes"`
 	Bus       string        `json:"bus"`                  // redis or none
 	NodePing  time.Duration `json:"node_ping"`            // 0: the nodes send no pings
+	NodeCPU   float64       `json:"node_cpu,omitempty"`   // cores that each node may use; 0: no limit
 	NodeArgs  []string      `json:"node_args,omitempty"`  // more options for wsrig chatnode
 	ProxyPort int           `json:"proxy_port,omitempty"` // fixed port of the proxy; 0 takes a free one
 	// Size is how it is spread over processes and addresses to fit on the machine. It
@@ -70,7 +71,7 @@ type CheckPlan struct {
 // Step is one thing that a trial does. Each kind has a file step_<kind>.go and a
 // line in the steps table.
 type Step interface {
-	Kind() string // connect, idle, publish, wait, disconnect, fault
+	Kind() string // connect, idle, publish, search, wait, disconnect, fault
 	// Text describes the step for people and marks: "connect 200 clients at 200/s".
 	Text() string
 }

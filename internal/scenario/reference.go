@@ -96,6 +96,8 @@ func valueName(t reflect.Type) string {
 		return "count"
 	case reflect.TypeFor[Size]():
 		return "size"
+	case reflect.TypeFor[Share]():
+		return "share"
 	case reflect.TypeFor[Keepalive]():
 		return "keepalive"
 	case reflect.TypeFor[CloseCode]():
@@ -145,6 +147,7 @@ func (b *reference) values() {
 	b.row("rate", "`200/s`, `12/m`, `90/h`", fmt.Sprintf("1/h to %d/s", maxRate))
 	b.row("count", "`200`", fmt.Sprintf("1 to %d", maxCount))
 	b.row("size", "`128` (bytes), `10KB` (of 1000), `4KiB` (of 1024)", fmt.Sprintf("1 to %d bytes", maxBody))
+	b.row("share", "`20%`", fmt.Sprintf("%s to %s", Share(minShare), Share(maxShare)))
 	b.row("keepalive", "`none`, `client-ping 500ms`, `node-ping 10s`", "interval: a duration")
 	b.row("proxy", "`direct`, `haproxy:short-tunnel`, `/etc/haproxy/haproxy.cfg`, `nginx:./my.conf`", fmt.Sprintf("at most %d cells in all", maxCells))
 	b.line("")

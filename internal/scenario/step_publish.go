@@ -78,8 +78,7 @@ func (s *Publish) due() float64 { return float64(s.Rate) * time.Duration(s.For).
 
 // run does the step; see runStep.
 func (s *Publish) run(ctx context.Context, t *trial) error {
-	t.phases++
-	phase := uint32(t.seed)&^0xff | t.phases&0xff // unlike another trial's, should its messages stray
+	phase := t.nextPhase()
 	expect := loadgen.ExpectSpec{Phase: phase, Grace: time.Duration(s.Grace), Due: int(math.Ceil(s.due())) + len(t.workers)}
 	if _, err := each[struct{}](ctx, t, loadgen.CommandExpect, nil, func(int) any { return expect }); err != nil {
 		return err

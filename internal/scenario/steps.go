@@ -36,6 +36,8 @@ var steps = map[string]stepKind{
 		"{rate: 50/s, for: 5s}", func() checkedStep { return newPublish() }},
 	"wait": {"does nothing for a while; the clients stay as they are",
 		"{for: 5s}", func() checkedStep { return new(Wait) }},
+	"search": {"finds the highest rate at which deliveries keep to a latency bound, by probing",
+		"{from: 100/s, to: 5000/s, p99: 50ms}", func() checkedStep { return newSearch() }},
 	"disconnect": {"closes clients with a close frame",
 		"{}", func() checkedStep { return newDisconnect() }},
 	"fault": {"hurts a unit: exactly one of kill, stop, continue, restart, reload, add",
@@ -126,6 +128,7 @@ type progress struct {
 	rooms     int    // in use
 	connected bool   // there was a connect
 	closedBy  string // path of the disconnect that left no client
+	searched  bool   // there was a search
 	kinds     map[string]bool
 	units     map[string]unitState
 	added     int // nodes, by faults

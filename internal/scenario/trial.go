@@ -42,6 +42,7 @@ type trial struct {
 	phases     uint32
 	publishes  []loadgen.PublishResult
 	publishCPU cpuSpent
+	found      found // by the search
 	idles      []idleWindow
 	views      []result.View
 	marking    sync.Mutex // held while the two below grow

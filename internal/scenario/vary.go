@@ -40,6 +40,14 @@ var knobs = map[string]knob{
 		c.Testbed.Nodes = int(v)
 		return nil
 	}},
+	"node_cpu": {"node_cpu of the testbed", "", func(c *CellPlan, text string) error {
+		var v Share
+		if err := v.UnmarshalText([]byte(text)); err != nil {
+			return err
+		}
+		c.Testbed.NodeCPU = float64(v)
+		return nil
+	}},
 	"bus": {"bus of the testbed", "", func(c *CellPlan, text string) error {
 		var v busName
 		if err := v.UnmarshalText([]byte(text)); err != nil {

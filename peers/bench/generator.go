@@ -62,7 +62,7 @@ func (b *bench) generators() []*generator {
 	for _, g := range all {
 		switch {
 		case g.own:
-			g.version = firstLine(filepath.Join(b.bin, "wsrig"), "version")
+			g.version = firstLine(filepath.Join(b.bin, "wsrig"), "--version")
 		case g.name == "tsung":
 			g.find("tsung", "install the package tsung", "-v")
 		default:
@@ -97,8 +97,8 @@ func wsrig(engine string) func(*bench, work) (argv, env []string, err error) {
 		argv = []string{
 			filepath.Join(b.bin, "wsrig"), "loadgen", "--json", "--engine", engine, "--relay", "self", "--url", w.url(),
 			"--clients", strconv.Itoa(w.clients), "--for", w.hold.String(), "--size", strconv.Itoa(messageSize),
-			// As fast as the server takes them, as the others do.
-			"--connect-rate", "1000000/s", "--connect-in-flight", "64",
+			// As fast as the server takes them, and no more at once than its accept queue holds.
+			"--connect-rate", "1000000/s", "--connect-in-flight", "1000",
 		}
 		switch w.kind {
 		case workIdle:

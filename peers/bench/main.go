@@ -104,6 +104,9 @@ func (b *bench) with(ctx context.Context, command func(context.Context, *bench) 
 			return err
 		}
 	}
+	if err := adopt(); err != nil {
+		return fmt.Errorf("adopt orphans: %w", err)
+	}
 	if b.dir, err = os.MkdirTemp("", "wsrig-bench-"); err != nil {
 		return err
 	}

@@ -4,11 +4,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
-	"path/filepath"
 	"time"
 )
 
@@ -27,71 +23,6 @@ const (
 	connectWithin = 2 * time.Minute
 	stalledFor    = 15 * time.Second
 )
-
-// stats is what the echo server answers; see the command echo.
-type stats struct {
-	At, Accepted, First, Last, Echoed int64
-	Open                              int
-	Pacing                            *struct {
-		N                  int
-		Achieved, P50, P99 float64
-	}
-}
-
-// pair is an echo server and a generator, each on its core.
-type pair struct {
-	server, generator *process
-	addr              string
-}
-
-// startPair starts both, fresh.
-func (b *bench) startPair(ctx context.Context, g *generator, w work) (*pair, error) {
-	server, err := b.start(command{name: "echo", core: serverCore, argv: []string{filepath.Join(b.bin, "peers", "echo")}})
-	if err != nil {
-		return nil, err
-	}
-	p := &pair{server: server}
-	if p.addr, err = server.listening(ctx); err != nil {
-		p.end()
-		return nil, err
-	}
-	w.addr = p.addr
-	argv, env, err := g.command(b, w)
-	if err == nil {
-		p.generator, err = b.start(command{name: "generator", core: generatorCore, argv: argv, env: env})
-	}
-	if err != nil {
-		p.end()
-		return nil, err
-	}
-	return p, nil
-}
-
-// end ends both: the server first, which resets what is open and so leaves no port in
-// TIME_WAIT.
-func (p *pair) end() {
-	p.server.end(true)
-	if p.generator != nil {
-		p.generator.end(false)
-	}
-}
-
-// stats asks the server.
-func (p *pair) stats(ctx context.Context, query string) (s stats, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.addr+"/stats"+query, nil)
-	if err != nil {
-		return s, err
-	}
-	resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
-	if err != nil {
-		return s, errors.Join(err, p.server.over())
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return s, fmt.Errorf("the echo server answers %s", resp.Status)
-	}
-	return s, json.NewDecoder(resp.Body).Decode(&s)
-}
 
 // connected waits until n clients are open, or no more come.
 func (p *pair) connected(ctx context.Context, n int) (s stats, err error) {
@@ -114,12 +45,13 @@ func (p *pair) connected(ctx context.Context, n int) (s stats, err error) {
 // idleResult is what idle clients cost and how fast they came.
 type idleResult struct {
 	generator, server float64 // resident bytes of each
-	rate              float64 // handshakes a second, as the server saw them
+	rate              float64 // handshakes a second, as the server saw them; 0 if it does not tell
+	perCore           float64 // handshakes by each second of CPU of the generator
 }
 
-// idle has n clients connect and stay.
-func (b *bench) idleClients(ctx context.Context, g *generator, n int) (r idleResult, err error) {
-	p, err := b.startPair(ctx, g, work{kind: workIdle, path: "/ws", clients: n, hold: holdIdle})
+// idleClients has n clients connect and stay.
+func (b *bench) idleClients(ctx context.Context, of server, g *generator, n int) (r idleResult, err error) {
+	p, err := b.startPair(ctx, of, g, work{kind: workIdle, path: of.path, clients: n, hold: holdIdle})
 	if err != nil {
 		return r, err
 	}
@@ -131,6 +63,11 @@ func (b *bench) idleClients(ctx context.Context, g *generator, n int) (r idleRes
 	if took := float64(s.Last-s.First) / 1e9; took > 0 {
 		r.rate = float64(s.Accepted-1) / took
 	}
+	spent, err := p.generator.usage()
+	if err != nil {
+		return r, err
+	}
+	r.perCore = float64(n) / spent.cpu
 	if err := rest(ctx, settle); err != nil {
 		return r, err
 	}
@@ -140,27 +77,29 @@ func (b *bench) idleClients(ctx context.Context, g *generator, n int) (r idleRes
 	if err != nil {
 		return r, err
 	}
-	of, err := p.generator.usage()
+	near, err := p.generator.usage()
 	if err != nil {
 		return r, err
 	}
-	by, err := p.server.usage()
-	r.generator, r.server = of.rss, by.rss
+	far, err := p.server.usage()
+	r.generator, r.server = near.rss, far.rss
 	return r, err
 }
 
-// idlePerClient is what one more idle client takes, in bytes, between few and n, each
-// in a fresh process: memory is not given back.
-func (b *bench) idlePerClient(ctx context.Context, g *generator, n int) (perClient, rate float64, err error) {
-	few, err := b.idleClients(ctx, g, fewClients)
+// idlePerClient is what one more idle client takes on either side, in bytes, between
+// few and n, each in fresh processes: memory is not given back. Its rates are those
+// of n.
+func (b *bench) idlePerClient(ctx context.Context, of server, g *generator, n int) (r idleResult, err error) {
+	few, err := b.idleClients(ctx, of, g, fewClients)
 	if err != nil {
-		return 0, 0, err
+		return r, err
 	}
-	many, err := b.idleClients(ctx, g, n)
-	if err != nil {
-		return 0, 0, err
+	if r, err = b.idleClients(ctx, of, g, n); err != nil {
+		return r, err
 	}
-	return (many.generator - few.generator) / float64(n-fewClients), many.rate, nil
+	more := float64(n - fewClients)
+	r.generator, r.server = (r.generator-few.generator)/more, (r.server-few.server)/more
+	return r, nil
 }
 
 // echoResult is a closed loop.
@@ -171,7 +110,7 @@ type echoResult struct {
 
 // echo has clients send their next message when their last came back.
 func (b *bench) echo(ctx context.Context, g *generator) (r echoResult, err error) {
-	p, err := b.startPair(ctx, g, work{kind: workEcho, path: "/ws", clients: echoClients, hold: echoWarmUp + echoFor + 20*time.Second})
+	p, err := b.startPair(ctx, b.echoServer(), g, work{kind: workEcho, path: "/ws", clients: echoClients, hold: echoWarmUp + echoFor + 20*time.Second})
 	if err != nil {
 		return r, err
 	}
@@ -182,35 +121,14 @@ func (b *bench) echo(ctx context.Context, g *generator) (r echoResult, err error
 	if err := rest(ctx, echoWarmUp); err != nil {
 		return r, err
 	}
-	type reading struct {
-		stats             stats
-		generator, server usage
-	}
-	read := func() (x reading, err error) {
-		if x.stats, err = p.stats(ctx, ""); err != nil {
-			return x, err
-		}
-		if x.generator, err = p.generator.usage(); err != nil {
-			return x, err
-		}
-		x.server, err = p.server.usage()
-		return x, err
-	}
-	from, err := read()
+	from, to, err := p.over(ctx, echoFor)
 	if err != nil {
 		return r, err
 	}
-	if err := rest(ctx, echoFor); err != nil {
-		return r, err
-	}
-	to, err := read()
-	if err != nil {
-		return r, err
-	}
-	if to.stats.Echoed == from.stats.Echoed {
+	if to.Echoed == from.Echoed {
 		return r, fmt.Errorf("no message came in %s; its last lines: %s", echoFor, p.generator.lastLines())
 	}
-	r.rate = float64(to.stats.Echoed-from.stats.Echoed) / float64(to.stats.At-from.stats.At) * 1e9
+	r.rate = float64(to.Echoed-from.Echoed) / float64(to.At-from.At) * 1e9
 	r.generator, r.server = cores(from.generator, to.generator), cores(from.server, to.server)
 	return r, nil
 }
@@ -223,7 +141,7 @@ type paceResult struct {
 
 // pace has one client send at even gaps.
 func (b *bench) pace(ctx context.Context, g *generator) (r paceResult, err error) {
-	p, err := b.startPair(ctx, g, work{kind: workPace, path: "/paced", clients: 1, rate: paceRate, hold: paceFor + 10*time.Second})
+	p, err := b.startPair(ctx, b.echoServer(), g, work{kind: workPace, path: "/paced", clients: 1, rate: paceRate, hold: paceFor + 10*time.Second})
 	if err != nil {
 		return r, err
 	}
@@ -231,14 +149,7 @@ func (b *bench) pace(ctx context.Context, g *generator) (r paceResult, err error
 	if _, err := p.connected(ctx, 1); err != nil {
 		return r, err
 	}
-	from, err := p.generator.usage()
-	if err != nil {
-		return r, err
-	}
-	if err := rest(ctx, paceFor); err != nil {
-		return r, err
-	}
-	to, err := p.generator.usage()
+	from, to, err := p.over(ctx, paceFor)
 	if err != nil {
 		return r, err
 	}
@@ -249,5 +160,5 @@ func (b *bench) pace(ctx context.Context, g *generator) (r paceResult, err error
 	if err != nil {
 		return r, err
 	}
-	return paceResult{p99: s.Pacing.P99, achieved: s.Pacing.Achieved, generator: cores(from, to)}, nil
+	return paceResult{p99: s.Pacing.P99, achieved: s.Pacing.Achieved, generator: cores(from.generator, to.generator)}, nil
 }

@@ -15,12 +15,15 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // process is a program and its children, in a process group of their own.
 type process struct {
 	name  string
-	log   string // what it printed on standard output and error
+	out   string // file of what it printed on standard output
+	log   string // and on standard error
 	cmd   *exec.Cmd
 	ended chan struct{}
 	err   error // how it ended; valid once ended is closed
@@ -29,22 +32,34 @@ type process struct {
 // command is a program to start.
 type command struct {
 	name string
-	core int // the only one it may use
+	core int // the only one it may use; anyCore for all
 	argv []string
 	env  []string // added to this process's
 }
 
+// anyCore does not pin a program.
+const anyCore = -1
+
 // start starts a program on its core. It dies with this process, and end ends it.
 func (b *bench) start(c command) (*process, error) {
-	out, err := os.CreateTemp(b.dir, c.name+"-*.log")
+	out, err := os.CreateTemp(b.dir, c.name+"-*.out")
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
-	p := &process{name: c.name, log: out.Name(), ended: make(chan struct{})}
-	p.cmd = exec.Command("taskset", append([]string{"-c", strconv.Itoa(c.core)}, c.argv...)...)
+	log, err := os.CreateTemp(b.dir, c.name+"-*.log")
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	argv := c.argv
+	if c.core != anyCore {
+		argv = append([]string{"taskset", "-c", strconv.Itoa(c.core)}, argv...)
+	}
+	p := &process{name: c.name, out: out.Name(), log: log.Name(), ended: make(chan struct{})}
+	p.cmd = exec.Command(argv[0], argv[1:]...)
 	p.cmd.Dir, p.cmd.Env = b.dir, append(os.Environ(), c.env...)
-	p.cmd.Stdout, p.cmd.Stderr = out, out
+	p.cmd.Stdout, p.cmd.Stderr = out, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.name, err)
@@ -73,9 +88,20 @@ func (p *process) end(ask bool) {
 			}
 		}
 	}
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // fails when nothing is left
+	group := p.cmd.Process.Pid
+	_ = syscall.Kill(-group, syscall.SIGKILL) // fails when nothing is left
 	<-p.ended
+	// Its children are this process's now (see adopt), killed, and soon to be waited for.
+	for over := time.Now().Add(quitWithin); time.Now().Before(over); time.Sleep(time.Millisecond) {
+		if _, err := unix.Wait4(-group, nil, unix.WNOHANG, nil); err == unix.ECHILD {
+			return
+		}
+	}
 }
+
+// adopt makes this process the parent of those whose parent has ended, so that what a
+// generator's scripts leave behind can be waited for (PR_SET_CHILD_SUBREAPER, prctl(2)).
+func adopt() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
 // over tells whether the process has ended by itself, and with what on its lips.
 func (p *process) over() error {
@@ -94,6 +120,9 @@ func (p *process) over() error {
 // lastLines is the end of what the process printed.
 func (p *process) lastLines() string {
 	text, err := os.ReadFile(p.log)
+	if err == nil && len(bytes.TrimSpace(text)) == 0 {
+		text, err = os.ReadFile(p.out)
+	}
 	if err != nil {
 		return err.Error()
 	}
@@ -105,7 +134,7 @@ func (p *process) lastLines() string {
 // listens.
 func (p *process) listening(ctx context.Context) (addr string, err error) {
 	err = await(ctx, 10*time.Second, p.name+" to listen", func() (bool, error) {
-		text, err := os.ReadFile(p.log)
+		text, err := os.ReadFile(p.out)
 		if err != nil {
 			return false, err
 		}
@@ -177,8 +206,8 @@ func (p *process) usage() (usage, error) {
 		}
 		// The name, in parentheses, may hold anything; fields are counted behind it.
 		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-		if len(fields) < 22 || fields[2] != group {
-			continue
+		if len(fields) < 22 || fields[2] != group || fields[0] == "Z" {
+			continue // another's, or ended and not yet waited for
 		}
 		found = true
 		for _, i := range []int{11, 12} { // utime and stime

@@ -35,10 +35,11 @@ func Reserve(tb testing.TB, names ...string) map[string]testbed.Port {
 	tb.Helper()
 	ports := map[string]testbed.Port{}
 	for _, name := range names {
-		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 		if err != nil {
 			tb.Fatal(err)
 		}
+		syscall.CloseOnExec(fd)
 		tb.Cleanup(func() { syscall.Close(fd) })
 		err = errors.Join(
 			syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1),
