@@ -10,7 +10,6 @@ import (
 	"embed"
 	"fmt"
 	"maps"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -47,15 +46,7 @@ var versionLine = regexp.MustCompile(`(?i)HA-?Proxy version ([0-9]+(?:\.[0-9]+)*
 
 // Version asks haproxy -v, for example "2.6.12".
 func (Driver) Version(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "haproxy", "-v").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("haproxy -v: %w", err)
-	}
-	m := versionLine.FindSubmatch(out)
-	if m == nil {
-		return "", fmt.Errorf("haproxy -v printed no version: %.80q", out)
-	}
-	return string(m[1]), nil
+	return testbed.AskVersion(ctx, "haproxy", versionLine)
 }
 
 // Variants are the .cfg files of this folder.

@@ -1,10 +1,7 @@
 package haproxy
 
 import (
-	"fmt"
-
 	"wsrig/testbed"
-	"wsrig/testbed/conftext"
 )
 
 // The ports every configuration needs; a user's own file may need hop1, hop2 ... too.
@@ -70,30 +67,11 @@ func (Driver) Nodes(src testbed.Source) (int, error) {
 // Render fills a shipped variant's fields, or moves a user's own file to the
 // testbed's addresses.
 func (d Driver) Render(src testbed.Source, in testbed.RenderInput) (testbed.Config, error) {
-	if len(in.Nodes) == 0 {
-		return testbed.Config{}, fmt.Errorf("%s: no nodes to put behind the proxy", fileName(src))
-	}
-	names, err := d.Ports(src)
-	if err != nil {
-		return testbed.Config{}, err
-	}
-	for _, name := range names {
-		if in.Ports[name].Listen == "" {
-			return testbed.Config{}, fmt.Errorf("%s: port %q is not reserved", fileName(src), name)
+	return testbed.RenderConfig(src, in, fileName(src), d.Ports, fieldsFor(in), func() (string, error) {
+		m, err := planMove(src)
+		if err != nil {
+			return "", err
 		}
-	}
-	cfg := testbed.Config{Source: src, Input: in}
-	if !src.Own {
-		cfg.Text, err = conftext.Execute(src.Name, src.Text, fieldsFor(in))
-		return cfg, err
-	}
-	m, err := planMove(src)
-	if err != nil {
-		return testbed.Config{}, err
-	}
-	if cfg.Text, err = m.rewrite(in); err != nil {
-		return testbed.Config{}, err
-	}
-	cfg.Diff = conftext.Diff(fileName(src), src.Text, cfg.Text)
-	return cfg, nil
+		return m.rewrite(in)
+	})
 }

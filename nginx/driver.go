@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -49,15 +48,7 @@ var versionLine = regexp.MustCompile(`nginx/([0-9]+(?:\.[0-9]+)*)`)
 
 // Version asks nginx -v, for example "1.22.1".
 func (Driver) Version(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "nginx", "-v").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("nginx -v: %w", err)
-	}
-	m := versionLine.FindSubmatch(out)
-	if m == nil {
-		return "", fmt.Errorf("nginx -v printed no version: %.80q", out)
-	}
-	return string(m[1]), nil
+	return testbed.AskVersion(ctx, "nginx", versionLine)
 }
 
 // Variants are the .conf files of this folder.
