@@ -54,10 +54,14 @@ func (p *process) PID() int        { return p.current().pid }
 
 func (p *process) Done() <-chan struct{} { return p.current().done }
 
-func (p *process) Exit() *ExitError {
+func (p *process) OwnPID() int { return p.PID() }
+
+func (p *process) Exit() *ExitError { return p.exitOf(p.current()) }
+
+func (p *process) exitOf(l *life) *ExitError {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.life.exit
+	return l.exit
 }
 
 func (p *process) Expect() {
@@ -82,7 +86,7 @@ func (p *process) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: start %s: %w", p.unit.Name, p.path, err)
 	}
-	if err := awaitReady(ctx, p, l); err != nil {
+	if err := awaitReady(ctx, p, l.done, func() *ExitError { return p.exitOf(l) }); err != nil {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), failedGrace)
 		defer cancel()
 		return errors.Join(err, p.Stop(stop))

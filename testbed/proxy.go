@@ -15,8 +15,8 @@ type Proxy interface {
 	// Binary is the program, Package the Debian package that brings it.
 	Binary() string
 	Package() string
-	// Version asks the installed binary for its version ("2.6.12").
-	Version(ctx context.Context) (string, error)
+	// Version asks the program that run runs for its version ("2.6.12").
+	Version(ctx context.Context, run Run) (string, error)
 	// Variants are the shipped configurations, sorted, each with its summary (the
 	// first comment line of the file).
 	Variants() map[string]string
@@ -35,9 +35,9 @@ type Proxy interface {
 	Declared(cfg Config, path string) (result.Declared, error)
 	// Balance models how cfg chooses a node for a new connection to path.
 	Balance(cfg Config, path string) (Balance, error)
-	// Check has the proxy itself check cfg, in dir (haproxy -c, nginx -t). The
-	// error carries what the proxy printed.
-	Check(ctx context.Context, cfg Config, dir string) error
+	// Check has the proxy itself check cfg, in dir (haproxy -c, nginx -t), by the
+	// program that run runs. The error carries what the proxy printed.
+	Check(ctx context.Context, run Run, cfg Config, dir string) error
 	// Unit is how to run cfg. It sets everything but Name and Role.
 	Unit(cfg Config) Unit
 	// Reload makes a running instance load its files again, the way operators do

@@ -7,9 +7,6 @@ import (
 	"os/exec"
 )
 
-// LeastCPU is the smallest CPU limit of a unit, in cores.
-const LeastCPU = 0.001
-
 // quota limits one unit's CPU: on Linux only.
 type quota struct{}
 

@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,14 +15,46 @@ type Spec struct {
 	Bus      string // redis, miniredis or none
 	Nodes    int
 	NodePing time.Duration // nodes ping their clients this often; 0 never
-	NodeCPU  float64       // cores that each node may use; 0 sets no limit
 	NodeArgs []string      // more options for wsrig chatnode
 	Proxy    Proxy         // nil for direct
+	Program  Program       // what runs the proxy
 	Source   Source        // the proxy's configuration
 	Port     int           // fixed port of the proxy; 0 takes a free one
 	Clients  int           // how many clients at once it must carry
 	Size     Size          // how it is spread over processes and addresses
 	Token    string        // secret of the workers' control API
+
+	NodeLimits  UnitLimits // of each node
+	ProxyLimits UnitLimits // of each proxy unit
+}
+
+// Program is which version of a proxy to run. The zero Program is the runtime's own:
+// the one in PATH, or its default image.
+type Program struct {
+	Binary string `json:"binary,omitempty"` // path of a program on this machine
+	Image  string `json:"image,omitempty"`  // container image that has the driver's Binary in its PATH
+}
+
+// of is u run by the program.
+func (p Program) of(u Unit) Unit {
+	if p.Binary != "" {
+		u.Binary = p.Binary
+	}
+	u.Image = p.Image
+	return u
+}
+
+// Ask asks a proxy's program, where rt runs it, for its version.
+func (p Program) Ask(ctx context.Context, rt Runtime, proxy Proxy) (string, error) {
+	return proxy.Version(ctx, runner(rt, p.of(Unit{Name: "proxy-version", Role: RoleProxy, Binary: proxy.Binary()})))
+}
+
+// runner runs the program of u where rt runs its units.
+func runner(rt Runtime, u Unit) Run {
+	return func(ctx context.Context, dir string, args ...string) (string, error) {
+		u.Args = args
+		return rt.Run(ctx, u, dir)
+	}
 }
 
 // Size is how a testbed is spread over processes and addresses, so that its clients
@@ -91,7 +124,7 @@ func nodeUnit(spec Spec, name string, port Port, redis *Unit) Unit {
 		Name: name, Role: RoleNode, Binary: Self, Args: append(args, spec.NodeArgs...),
 		Ports: map[string]Port{"http": port},
 		Ready: httpReady("http", "/readyz"), StopSignal: SigTerm, StopGrace: startGrace,
-		Limits: UnitLimits{CPU: spec.NodeCPU},
+		Limits: spec.NodeLimits,
 	}
 }
 

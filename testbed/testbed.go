@@ -254,11 +254,12 @@ func (p *prepared) prepareProxy(ctx context.Context, rt Runtime, spec Spec, i in
 		return &ConfigError{err}
 	}
 	u := spec.Proxy.Unit(cfg)
-	u.Name, u.Role, u.Ports = name, RoleProxy, ports
-	if err := rt.Lookup(u); err != nil {
+	u.Name, u.Role, u.Ports, u.Limits = name, RoleProxy, ports, spec.ProxyLimits
+	u = spec.Program.of(u)
+	if err := rt.Lookup(ctx, u); err != nil {
 		return err
 	}
-	if err := spec.Proxy.Check(ctx, cfg, in.Dir); err != nil {
+	if err := spec.Proxy.Check(ctx, runner(rt, u), cfg, in.Dir); err != nil {
 		return &ConfigError{err}
 	}
 	if p.proxies = append(p.proxies, u); i == 0 {

@@ -14,6 +14,7 @@ import (
 	"github.com/shirou/gopsutil/v4/mem"
 
 	"wsrig/internal/result"
+	"wsrig/testbed"
 )
 
 // environment describes this machine and what runs on it. What cannot be read stays
@@ -35,7 +36,7 @@ func environment(ctx context.Context, drivers []string, bus string) result.Envir
 		e.Memory = m.Total
 	}
 	for _, d := range drivers {
-		if v, err := proxies[d].Version(ctx); err == nil {
+		if v, err := proxies[d].Version(ctx, testbed.LocalRun(proxies[d].Binary())); err == nil {
 			e.Versions[d] = v
 		}
 	}
