@@ -203,6 +203,15 @@ func (r *boxRun) outOfMemory() bool {
 	return err == nil && got.Container.State != nil && got.Container.State.OOMKilled
 }
 
+// Run implements Programs, for images that are on this machine.
+func (d *Docker) Run(ctx context.Context, u Unit, dir string) (string, error) {
+	image, err := d.image(ctx, u)
+	if err != nil {
+		return "", err
+	}
+	return d.runOnce(ctx, u, image, dir, d.labels("none", u.Name))
+}
+
 // runOnce runs a program to its end in a container without a network and returns
 // what it printed.
 func (d *Docker) runOnce(ctx context.Context, u Unit, image, dir string, labels map[string]string) (out string, err error) {
@@ -256,4 +265,3 @@ func isMissingProgram(err error) bool {
 	return (errdefs.IsNotFound(err) || errdefs.IsInvalidArgument(err)) &&
 		(strings.Contains(text, "executable file not found") || strings.Contains(text, "no such file or directory"))
 }
-

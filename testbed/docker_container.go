@@ -22,7 +22,7 @@ type container struct {
 	unit    Unit
 	dir     string
 	logPath string
-	addr    netip.Addr                     // in the private network
+	addr    netip.Addr                      // in the private network
 	box     *testcontainers.DockerContainer // nil before it is made
 	gone    sync.Once
 	goneErr error

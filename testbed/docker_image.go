@@ -239,3 +239,21 @@ func buildContext(program []byte) ([]byte, error) {
 	err := w.Close()
 	return b.Bytes(), err
 }
+
+// Describe names the image that a unit would run, with the start of its id, which
+// tells apart what one tag stands for at different times.
+func (d *Docker) Describe(ctx context.Context, u Unit) (string, error) {
+	image, err := d.image(ctx, u)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	got, err := d.api.ImageInspect(ctx, image)
+	if err != nil {
+		return "", fmt.Errorf("image %s: %w", image, err)
+	}
+	const shown = 12
+	id := strings.TrimPrefix(got.ID, "sha256:")
+	return image + " (" + id[:min(shown, len(id))] + ")", nil
+}

@@ -69,4 +69,3 @@ func published(u Unit) (exposed []string, bindings network.PortMap) {
 	}
 	return exposed, bindings
 }
-

@@ -64,6 +64,21 @@ func LocalRun(binary string) Run {
 	}
 }
 
+// Programs runs programs to their end, where a run's units would run.
+type Programs interface {
+	// Run runs u's program with its Args in dir, to its end, and returns all that it
+	// printed. An exit status other than 0 is a *StatusError.
+	Run(ctx context.Context, u Unit, dir string) (string, error)
+}
+
+// Local are the programs of this machine.
+type Local struct{}
+
+// Run implements Programs.
+func (Local) Run(ctx context.Context, u Unit, dir string) (string, error) {
+	return LocalRun(u.Binary)(ctx, dir, u.Args...)
+}
+
 // AskVersion runs a program with -v, for drivers, and returns the first group of
 // pattern in what it prints.
 func AskVersion(ctx context.Context, run Run, pattern *regexp.Regexp) (string, error) {

@@ -44,16 +44,21 @@ func (p Program) of(u Unit) Unit {
 	return u
 }
 
-// Ask asks a proxy's program, where rt runs it, for its version.
-func (p Program) Ask(ctx context.Context, rt Runtime, proxy Proxy) (string, error) {
-	return proxy.Version(ctx, runner(rt, p.of(Unit{Name: "proxy-version", Role: RoleProxy, Binary: proxy.Binary()})))
+// Unit is a unit that the program runs, for Lookup, Provide and Run.
+func (p Program) Unit(proxy Proxy) Unit {
+	return p.of(Unit{Name: "proxy", Role: RoleProxy, Binary: proxy.Binary()})
 }
 
-// runner runs the program of u where rt runs its units.
-func runner(rt Runtime, u Unit) Run {
+// Version asks the program of a proxy for its version.
+func (p Program) Version(ctx context.Context, where Programs, proxy Proxy) (string, error) {
+	return proxy.Version(ctx, runner(where, p.Unit(proxy)))
+}
+
+// runner runs the program of u.
+func runner(where Programs, u Unit) Run {
 	return func(ctx context.Context, dir string, args ...string) (string, error) {
 		u.Args = args
-		return rt.Run(ctx, u, dir)
+		return where.Run(ctx, u, dir)
 	}
 }
 

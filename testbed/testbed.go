@@ -21,8 +21,9 @@ type Testbed struct {
 	Proxies []Instance
 	Workers []Instance
 
-	adding  sync.Mutex // held by AddNode
-	mu      sync.Mutex // guards Nodes, which AddNode makes longer while units are sampled
+	adding  sync.Mutex      // held by AddNode
+	mu      sync.Mutex      // guards Nodes, which AddNode makes longer while units are sampled, and offline
+	offline map[string]bool // units that are disconnected
 	runtime Runtime
 	died    chan *ExitError
 	watch   sync.WaitGroup

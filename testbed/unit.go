@@ -95,9 +95,8 @@ type Runtime interface {
 	Dir(unit string) (string, error)
 	// Lookup tells whether u's program is there; a *MissingBinaryError if not.
 	Lookup(ctx context.Context, u Unit) error
-	// Run runs u's program with its Args in dir, a directory by Dir, to its end and
-	// returns all that it printed. An exit status other than 0 is a *StatusError.
-	Run(ctx context.Context, u Unit, dir string) (string, error)
+	// Run is that of Programs; dir is one by Dir.
+	Programs
 	// Start starts u and waits until it is ready, dead, or ctx ends. On any
 	// error nothing of the unit is left running. The error of a unit that died
 	// is an *ExitError, that of one that lives and does not serve a

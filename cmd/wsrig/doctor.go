@@ -156,7 +156,7 @@ func programs(ctx context.Context) []program {
 			return v
 		})
 	}
-	add(testbed.RedisNeed, func() string { return redisVersion(ctx) })
+	add(testbed.RedisNeed, func() string { return redisVersion(ctx, testbed.Local{}) })
 	return all
 }
 

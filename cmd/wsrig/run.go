@@ -27,11 +27,10 @@ import (
 // runOptions are the flags of wsrig run.
 type runOptions struct {
 	scenario.Options
-	set     []string
-	out     string
-	asJSON  bool
-	install bool
-	runtime string
+	runtimeOptions
+	set    []string
+	out    string
+	asJSON bool
 }
 
 func newRunCommand() *cobra.Command {
@@ -44,10 +43,13 @@ scenario's steps, measure, judge the checks, and write results/SCENARIO/TIME-ID/
 
 SCENARIO is a shipped one (see wsrig list) or a file, with a / in it or ending in .yaml.
 A --proxy is direct, DRIVER:VARIANT, or a configuration file of your own; its addresses
-are replaced by the testbed's, the rest stays as it is.`,
+are replaced by the testbed's, the rest stays as it is. @image=IMAGE or @bin=PATH behind it
+names the program that runs it, so that versions compare.`,
 		Example: `  wsrig run idle-timeout
   wsrig run idle-timeout --proxy direct --proxy /etc/haproxy/haproxy.cfg --set idle=30s
-  wsrig run smoke --proxy direct        # needs nothing installed`,
+  wsrig run smoke --proxy direct        # needs nothing installed
+  wsrig run smoke --runtime docker --proxy haproxy:round-robin@image=haproxy:3.2
+  wsrig run versions --haproxy-bin /usr/sbin/haproxy --haproxy-bin ./haproxy-3.2/haproxy`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Set = make(map[string]string, len(o.set))
@@ -58,8 +60,8 @@ are replaced by the testbed's, the rest stays as it is.`,
 				}
 				o.Set[k] = v
 			}
-			if o.runtime != "process" {
-				return usageError{fmt.Errorf("--runtime %s: this build runs local processes only; use --runtime process", o.runtime)}
+			if err := o.apply(&o.Options); err != nil {
+				return err
 			}
 			return runScenario(cmd, args[0], o)
 		},
@@ -72,8 +74,7 @@ are replaced by the testbed's, the rest stays as it is.`,
 	f.StringSliceVar(&o.set, "set", nil, "`KNOB=VALUE` to set instead of the scenario's, as clients=500")
 	f.StringVar(&o.out, "out", "results", "`directory` for results")
 	f.BoolVar(&o.asJSON, "json", false, "print the run as JSON, without raw histograms, and everything else on standard error")
-	f.BoolVar(&o.install, "install", false, "install missing programs with apt-get, as root or through sudo")
-	f.StringVar(&o.runtime, "runtime", "process", "where the units run")
+	o.runtimeOptions.flags(cmd)
 	return cmd
 }
 
@@ -93,35 +94,35 @@ func loadPlan(name string, o scenario.Options) (*scenario.Plan, error) {
 	return scenario.Load(name+scenarios.Extension, text, o)
 }
 
-func runScenario(cmd *cobra.Command, name string, o runOptions) error {
+func runScenario(cmd *cobra.Command, name string, o runOptions) (err error) {
 	ctx := cmd.Context()
 	o.Catalog = catalog{}
 	plan, err := loadPlan(name, o.Options)
 	if err != nil {
 		return err
 	}
-	if err := fit(plan); err != nil {
+	if err := fit(plan, *o.Runtime); err != nil {
 		return err
 	}
-	bus, err := provide(ctx, plan, o.install, cmd.ErrOrStderr())
+	where, err := runtimes[o.runtime](ctx, plan, o.runtimeOptions, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, where.close()) }()
 	dir, err := newResultDir(o.out, plan.Scenario)
 	if err != nil {
 		return err
 	}
 	show := newProgress(cmd.ErrOrStderr(), plan.Trials)
 	runner := scenario.Runner{
-		Proxies:    proxies,
-		NewRuntime: func(logDir string) (testbed.Runtime, error) { return testbed.NewProcessRuntime("", logDir) },
-		Bus:        bus, Dir: dir, Progress: show,
+		Proxies: proxies, NewRuntime: where.newRuntime, Bus: where.bus, Dir: dir, Progress: show,
 	}
 	started := time.Now().UTC()
 	run, runErr := runner.Run(ctx, plan)
 	show.Close()
 
-	run.Environment = environment(context.WithoutCancel(ctx), drivers(plan), busOf(plan, bus))
+	run.Environment = environment(context.WithoutCancel(ctx), plan, where)
+	run.Environment.Runtime = o.runtime
 	run.Environment.RunID = filepath.Base(dir)
 	run.Environment.Started, run.Environment.Ended = started, time.Now().UTC()
 	run.Environment.Command = command(plan, name, o)
@@ -169,11 +170,11 @@ func provide(ctx context.Context, plan *scenario.Plan, install bool, out io.Writ
 	return "", nil
 }
 
-// drivers lists the proxies that a plan runs.
+// drivers lists the proxies that a plan runs by their installed program.
 func drivers(plan *scenario.Plan) []string {
 	var names []string
 	for _, c := range plan.Cells {
-		if d := c.Proxy.Driver; d != "" && !slices.Contains(names, d) {
+		if d := c.Proxy.Driver; d != "" && c.Proxy.Program.Binary == "" && !slices.Contains(names, d) {
 			names = append(names, d)
 		}
 	}
@@ -207,7 +208,7 @@ func command(plan *scenario.Plan, name string, o runOptions) []string {
 	for _, s := range o.set {
 		args = append(args, "--set", s)
 	}
-	return args
+	return append(args, o.runtimeOptions.command()...)
 }
 
 // newResultDir makes OUT/SCENARIO/UTC-ID and returns it.

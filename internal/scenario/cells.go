@@ -54,11 +54,12 @@ func combination(varied []variation, i int) []variation {
 func (r *resolution) cell(p chosenProxy, fixed, chosen []variation) judgedCell {
 	t := r.file.Testbed
 	c := &CellPlan{
-		ID:      p.ref.String(),
-		Proxy:   p.ref,
-		Params:  map[string]string{},
-		Testbed: TestbedPlan{Nodes: int(t.Nodes), Bus: string(t.Bus), NodeCPU: float64(t.NodeCPU), NodeArgs: t.NodeArgs, ProxyPort: t.ProxyPort},
-		Steps:   make([]Step, len(r.file.Steps)),
+		ID:     p.ref.String(),
+		Proxy:  p.ref,
+		Params: map[string]string{},
+		Testbed: TestbedPlan{Nodes: int(t.Nodes), Bus: string(t.Bus), NodeCPU: float64(t.NodeCPU), NodeMemory: uint64(t.NodeMemory), NodeArgs: t.NodeArgs,
+			ProxyPort: t.ProxyPort, ProxyCPU: float64(t.ProxyCPU), ProxyMemory: uint64(t.ProxyMemory)},
+		Steps: make([]Step, len(r.file.Steps)),
 	}
 	for i, s := range r.file.Steps {
 		c.Steps[i] = clone(s)
@@ -109,7 +110,7 @@ func clone(s Step) Step {
 // judge goes through the steps of a cell and reports what cannot work.
 func (r *resolution) judge(c *CellPlan, from chosenProxy) judgedCell {
 	f := r.file
-	p := &progress{cell: c, kinds: map[string]bool{}, units: map[string]unitState{}, where: f.where}
+	p := &progress{cell: c, runtime: r.options.Runtime, kinds: map[string]bool{}, units: map[string]unitState{}, where: f.where}
 	if r.abilities {
 		p.proxies = from.from
 	}

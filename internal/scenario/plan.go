@@ -36,27 +36,40 @@ type ProxyRef struct {
 	Driver  string `json:"driver"`            // "" for direct
 	Variant string `json:"variant,omitempty"` // shipped variant
 	File    string `json:"file,omitempty"`    // or a user's own file
+	// Program is the version to run it with; the zero one is the runtime's own.
+	Program testbed.Program `json:"program,omitzero"`
 }
 
-// String is "direct", "haproxy:short-tunnel" or "haproxy:path/to/haproxy.cfg".
+// String is "direct", "haproxy:short-tunnel", "haproxy:path/to/haproxy.cfg" or, with a
+// program, "haproxy:short-tunnel@image=haproxy:3.2".
 func (p ProxyRef) String() string {
 	if p.Driver == "" {
 		return "direct"
 	}
+	s := p.Driver + ":" + p.Variant
 	if p.File != "" {
-		return p.Driver + ":" + p.File
+		s = p.Driver + ":" + p.File
 	}
-	return p.Driver + ":" + p.Variant
+	switch {
+	case p.Program.Image != "":
+		s += atImage + p.Program.Image
+	case p.Program.Binary != "":
+		s += atBinary + p.Program.Binary
+	}
+	return s
 }
 
 // TestbedPlan is what the testbed: block of a scenario asks for.
 type TestbedPlan struct {
-	Nodes     int           `json:"nodes"`
-	Bus       string        `json:"bus"`                  // redis or none
-	NodePing  time.Duration `json:"node_ping"`            // 0: the nodes send no pings
-	NodeCPU   float64       `json:"node_cpu,omitempty"`   // cores that each node may use; 0: no limit
-	NodeArgs  []string      `json:"node_args,omitempty"`  // more options for wsrig chatnode
-	ProxyPort int           `json:"proxy_port,omitempty"` // fixed port of the proxy; 0 takes a free one
+	Nodes       int           `json:"nodes"`
+	Bus         string        `json:"bus"`                    // redis or none
+	NodePing    time.Duration `json:"node_ping"`              // 0: the nodes send no pings
+	NodeCPU     float64       `json:"node_cpu,omitempty"`     // cores that each node may use; 0: no limit
+	NodeMemory  uint64        `json:"node_memory,omitempty"`  // bytes that each node may use; 0: no limit
+	NodeArgs    []string      `json:"node_args,omitempty"`    // more options for wsrig chatnode
+	ProxyCPU    float64       `json:"proxy_cpu,omitempty"`    // cores that the proxy may use; 0: no limit
+	ProxyMemory uint64        `json:"proxy_memory,omitempty"` // bytes that the proxy may use; 0: no limit
+	ProxyPort   int           `json:"proxy_port,omitempty"`   // fixed port of the proxy; 0 takes a free one
 	// Size is how it is spread over processes and addresses to fit on the machine. It
 	// is no part of a scenario: the command fits each plan to where it runs.
 	Size testbed.Size `json:"size,omitzero"`

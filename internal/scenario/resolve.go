@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+
+	"wsrig/testbed"
 )
 
 // Options are the flags of a run. The zero value changes nothing.
@@ -15,6 +17,11 @@ type Options struct {
 	Seed     uint64            // --seed; 0 draws one
 	Set      map[string]string // --set KNOB=VALUE: instead of what the steps and vary say
 	Catalog  Catalog           // which proxies there are; nil looks nothing up
+
+	Runtime *testbed.Abilities // what the runtime can do; nil judges nothing by it
+	// Programs are versions of a driver's proxy, by driver: each of its configurations
+	// runs with each of them, side by side, unless it names one itself.
+	Programs map[string][]testbed.Program
 }
 
 // Resolve applies the flags to a scenario and spells out its cells. The error is
