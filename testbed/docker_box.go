@@ -178,7 +178,7 @@ func (r *boxRun) wait() string {
 	status := ""
 	select {
 	case end := <-r.ended.Result:
-		status = exitStatus(end.StatusCode, r.outOfMemory())
+		status = exitStatus(end.StatusCode, r.ranOut())
 	case err := <-r.ended.Error:
 		status = fmt.Sprintf("unknown end: the docker daemon does not tell: %v", err)
 	}
@@ -196,7 +196,7 @@ func (r *boxRun) wait() string {
 	return status
 }
 
-func (r *boxRun) outOfMemory() bool {
+func (r *boxRun) ranOut() bool {
 	ctx, cancel := apiContext(context.Background())
 	defer cancel()
 	got, err := r.docker.api.ContainerInspect(ctx, r.id, client.ContainerInspectOptions{})

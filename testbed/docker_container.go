@@ -252,14 +252,14 @@ func (c *container) terminate(ctx context.Context) error {
 
 // exitStatus is how a container's first process ended, in the words of os.ProcessState.
 // A status above 128 is a signal's (bash(1), EXIT STATUS; Docker follows it).
-func exitStatus(code int64, outOfMemory bool) string {
+func exitStatus(code int64, ranOut bool) string {
 	const bySignal = 128
 	status := fmt.Sprintf("exit status %d", code)
 	if n := code - bySignal; n > 0 && n < 32 {
 		status = "signal: " + syscall.Signal(n).String()
 	}
-	if outOfMemory {
-		status += " (out of memory: the limit of its container was reached)"
+	if ranOut {
+		status += outOfMemory
 	}
 	return status
 }

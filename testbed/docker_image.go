@@ -180,8 +180,7 @@ func (d *Docker) buildSelf(ctx context.Context) (string, error) {
 	if err := mustBeStatic(program); err != nil {
 		return fail(err, "build it with: make build")
 	}
-	sum := sha256.Sum256(program)
-	tag := hex.EncodeToString(sum[:6])
+	tag := hashTag(program)
 	image := selfRepo + ":" + tag
 	if there, err := d.hasImage(ctx, image); there || err != nil {
 		return image, err
@@ -200,6 +199,21 @@ func (d *Docker) buildSelf(ctx context.Context) (string, error) {
 		return fail(err, "see whether docker build works, and whether the disk is full")
 	}
 	return image, nil
+}
+
+// hashTag is the tag of the image of a program.
+func hashTag(program []byte) string {
+	sum := sha256.Sum256(program)
+	return hex.EncodeToString(sum[:6])
+}
+
+// selfTag is the tag of the image of the program that stands for Self.
+func (d *Docker) selfTag() (string, error) {
+	program, err := os.ReadFile(d.self)
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", d.self, err)
+	}
+	return hashTag(program), nil
 }
 
 // mustBeStatic refuses a program that the empty image cannot run: one that is not for

@@ -10,9 +10,9 @@ import (
 // Owner is a process, named so that no later one is taken for it: numbers of
 // processes are used again.
 type Owner struct {
-	PID   int    // as its own namespace numbers it
-	Space string // which boot and which namespace of processes
-	Start string // when it was started, as the kernel counts
+	PID   int    `json:"pid"`   // as its own namespace numbers it
+	Space string `json:"space"` // which boot and which namespace of processes
+	Start string `json:"start"` // when it was started, as the kernel counts
 }
 
 // thisProcess is this very process.
@@ -66,5 +66,3 @@ func (o Owner) Alive() bool {
 	now, err := findProcess(o.PID)
 	return err == nil && now == o
 }
-
-func recordRun(string, Owner) error { return nil }

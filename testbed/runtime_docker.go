@@ -52,7 +52,7 @@ func (d *Docker) NewRuntime(ctx context.Context, logDir string) (*DockerRuntime,
 	r := &DockerRuntime{
 		workspace: space, docker: d, run: strings.ToLower(rand.Text()[:8]), addrs: map[string]netip.Addr{},
 	}
-	if err := recordRun(space.workDir, d.owner); err != nil {
+	if err := writeRecord(space.workDir, record{Owner: d.owner}); err != nil {
 		return nil, errors.Join(err, space.remove())
 	}
 	if err := r.makeNetwork(ctx); err != nil {

@@ -36,6 +36,13 @@ func NewProcessRuntime(self, logDir string) (*ProcessRuntime, error) {
 	if err != nil {
 		return nil, err
 	}
+	owner, err := thisProcess()
+	if err == nil {
+		err = writeRecord(space.workDir, record{Owner: owner})
+	}
+	if err != nil {
+		return nil, errors.Join(err, space.remove())
+	}
 	r := &ProcessRuntime{workspace: space, self: self, spawn: make(chan func())}
 	go r.spawner()
 	return r, nil
@@ -73,7 +80,8 @@ func (r *ProcessRuntime) startProcess(p *process, cmd *exec.Cmd, q *quota) (*lif
 	if cmd.Process == nil {
 		return nil, err
 	}
-	return p.adopt(cmd, q), err
+	l := p.adopt(cmd, q)
+	return l, errors.Join(err, recordUnit(r.workDir, p.unit.Name, l.pid))
 }
 
 // Name implements Runtime.

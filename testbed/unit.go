@@ -95,7 +95,7 @@ type Runtime interface {
 	Dir(unit string) (string, error)
 	// Lookup tells whether u's program is there; a *MissingBinaryError if not.
 	Lookup(ctx context.Context, u Unit) error
-	// Run is that of Programs; dir is one by Dir.
+	// Run of Programs takes a directory by Dir, or "" for none.
 	Programs
 	// Start starts u and waits until it is ready, dead, or ctx ends. On any
 	// error nothing of the unit is left running. The error of a unit that died
