@@ -45,7 +45,7 @@ func (r *DockerRuntime) spec(c *container, image string) boxSpec {
 
 // make makes a container, which does not run yet.
 func (d *Docker) make(ctx context.Context, s boxSpec) (*testcontainers.DockerContainer, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, apiTimeout, fmt.Errorf("the docker daemon did not make it within %s", apiTimeout))
+	ctx, cancel := apiContext(ctx)
 	defer cancel()
 	resources, err := resourcesOf(s.unit.Limits)
 	if err != nil {

@@ -77,10 +77,8 @@ func (c *container) runs() bool {
 }
 
 // start runs the container and waits until the unit is ready. On error it does not run.
+// That ctx ends is noticed once the daemon is done: what it was doing would be unknown.
 func (c *container) start(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("%s was not started: %w", c.unit.Name, context.Cause(ctx))
-	}
 	l, err := c.boot(ctx)
 	if err != nil {
 		return err
@@ -104,7 +102,7 @@ func (c *container) boot(ctx context.Context) (*boxLife, error) {
 	case c.runs():
 		return nil, fmt.Errorf("%s: it runs already", c.unit.Name)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, apiTimeout, fmt.Errorf("the docker daemon did not start it within %s", apiTimeout))
+	ctx, cancel := apiContext(ctx)
 	defer cancel()
 	log, err := os.OpenFile(c.logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -188,6 +186,9 @@ func (c *container) turn(l *boxLife, paused bool) bool {
 func (c *container) Restart(ctx context.Context) error {
 	if err := c.Stop(ctx); err != nil {
 		return err
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s was not started: %w", c.unit.Name, context.Cause(ctx))
 	}
 	return c.start(ctx)
 }

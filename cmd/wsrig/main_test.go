@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"wsrig/testbed/dockertest"
 )
 
 // wsrigBinary is this command, built for the tests: units start it again, so the
@@ -36,6 +38,10 @@ func TestMain(m *testing.M) {
 		code = m.Run()
 	}
 	os.RemoveAll(dir)
+	if err := dockertest.RemoveBuilt(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	os.Exit(code)
 }
 
