@@ -19,6 +19,7 @@ help: ## show this list
 	@echo "  SCENARIO=NAME|FILE   what to run (make bench): $(SCENARIO)"
 	@echo "  PROXY=A,B            instead of the scenario's proxies: direct, haproxy:VARIANT, nginx:VARIANT, or a file of your own"
 	@echo "  TRIALS=N             runs of each cell"
+	@echo "  RUNTIME=docker       containers instead of local processes"
 	@echo "  ARGS=...             more flags of wsrig run"
 
 .PHONY: build

@@ -14,8 +14,8 @@ type Abilities struct {
 	Loopback bool
 }
 
-// Runtimes are the runtimes there are, by name. To add one, add a line here and one in
-// cmd/wsrig/runtimes.go.
+// Runtimes are the runtimes there are, by name. To add one, add a line here and one to
+// the table of the command that makes them.
 var Runtimes = map[string]Abilities{
 	"process": {Runtime: "process", Binaries: true, Loopback: true},
 	"docker":  {Runtime: "docker", Images: true, Disconnect: true},

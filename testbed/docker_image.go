@@ -47,6 +47,15 @@ const (
 // ImageNames lists the short names of the images that can be replaced.
 func ImageNames() []string { return slices.Sorted(maps.Keys(dockerImages)) }
 
+// DefaultImages are the images that are run where none is named, by short name.
+func DefaultImages() map[string]string {
+	images := map[string]string{}
+	for name, d := range dockerImages {
+		images[name] = d.image
+	}
+	return images
+}
+
 // imageTable is the images by program, with some replaced by name.
 func imageTable(replace map[string]string) (map[string]string, error) {
 	for name, image := range replace {

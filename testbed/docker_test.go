@@ -186,7 +186,7 @@ func TestAnImageThatIsNotThere(t *testing.T) {
 	if err := rt.Lookup(t.Context(), unit); err == nil || !strings.Contains(err.Error(), unit.Image) {
 		t.Errorf("an image that is not there: %v", err)
 	}
-	unit = testbed.Unit{Name: "proxy", Binary: "wsrig-no-such-program", Image: "wsrig-standin/haproxy:latest"}
+	unit = testbed.Unit{Name: "proxy", Binary: "wsrig-no-such-program", Image: dockertest.Images(t)["haproxy"]}
 	if _, err := rt.Run(t.Context(), unit, ""); err == nil || !strings.Contains(err.Error(), "does not have it") {
 		t.Errorf("a program that the image lacks: %v", err)
 	}

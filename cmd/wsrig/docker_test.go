@@ -80,7 +80,7 @@ func TestTheSameScenariosRunInContainers(t *testing.T) {
 		{"./interrupted.yaml", "haproxy:leastconn,nginx:least-conn"},
 	} {
 		out := runIn(t, dir, env, "0,3", wsrig, "run", row.name, "--runtime", "docker", "--proxy", row.proxies)
-		for _, want := range []string{"docker runtime", "haproxy image wsrig-standin/haproxy"} {
+		for _, want := range []string{"docker runtime", "haproxy image " + dockertest.Images(t)["haproxy"]} {
 			if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
 				t.Errorf("%s: the report does not say %q:\n%s", row.name, want, out)
 			}
@@ -94,11 +94,21 @@ func TestTheSameScenariosRunInContainers(t *testing.T) {
 func TestVersionsAreComparedSideBySide(t *testing.T) {
 	dir, tmp := scratch(t, "")
 	wsrig, env := inDocker(t, tmp)
+	images := dockertest.Images(t)
+	const second = "wsrig-second/haproxy:test"
+	if out, err := exec.Command("docker", "tag", images["haproxy"], second).CombinedOutput(); err != nil {
+		t.Fatalf("docker tag: %v\n%s", err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("docker", "rmi", second).CombinedOutput(); err != nil {
+			t.Errorf("docker rmi: %v\n%s", err, out)
+		}
+	})
 	out := runIn(t, dir, env, "0,3", wsrig, "run", "versions", "--runtime", "docker", "--proxy", "haproxy:round-robin",
-		"--image", "haproxy=wsrig-standin/haproxy", "--image", "haproxy=wsrig-standin/nginx", "--image", "redis=wsrig-standin/redis")
-	for _, cell := range []string{"haproxy:round-robin@image=wsrig-standin/haproxy", "haproxy:round-robin@image=wsrig-standin/nginx"} {
-		if !strings.Contains(out, cell) {
-			t.Errorf("no cell %s:\n%s", cell, out)
+		"--image", "haproxy="+images["haproxy"], "--image", "haproxy="+second, "--image", "redis="+images["redis"])
+	for _, image := range []string{images["haproxy"], second} {
+		if !strings.Contains(out, "haproxy:round-robin@image="+image) {
+			t.Errorf("no cell with %s:\n%s", image, out)
 		}
 	}
 }
