@@ -87,6 +87,9 @@ func ConnectDocker(ctx context.Context, o DockerOptions) (*Docker, error) {
 	// more container to run in every measurement. The labels and "wsrig down" do it here.
 	os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true") // never fails for this name
 	tclog.SetDefault(tclog.NewNoopLogger())           // it prints a banner otherwise
+	if err := answers(ctx); err != nil {
+		return nil, connectError(err)
+	}
 	if d.provider, err = newProvider(ctx); err != nil {
 		return nil, connectError(err)
 	}
@@ -95,6 +98,28 @@ func ConnectDocker(ctx context.Context, o DockerOptions) (*Docker, error) {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
+}
+
+// answers asks the daemon that DOCKER_HOST names, if it is set: the library would go on
+// to another one without a word.
+func answers(ctx context.Context) (err error) {
+	if os.Getenv("DOCKER_HOST") == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, connectTimeout, fmt.Errorf("no answer within %s", connectTimeout))
+	defer cancel()
+	named, err := client.New(client.FromEnv)
+	if err != nil {
+		return fmt.Errorf("DOCKER_HOST=%s: %w", os.Getenv("DOCKER_HOST"), err)
+	}
+	defer func() { err = errors.Join(err, named.Close()) }()
+	if _, err := named.Info(ctx, client.InfoOptions{}); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return fmt.Errorf("at %s: %w", named.DaemonHost(), err)
+	}
+	return nil
 }
 
 // newProvider finds the daemon. The library does so without a deadline of its own.
@@ -164,7 +189,7 @@ func connectError(err error) error {
 	switch {
 	case errors.Is(err, os.ErrPermission) || strings.Contains(text, "permission denied"):
 		fix = "let this user use it (sudo usermod -aG docker $USER, then log in again), or run as root, or use --runtime process"
-	case strings.Contains(text, "minimum supported api version") || strings.Contains(text, "is too old"):
+	case strings.Contains(text, "minimum supported api version") || strings.Contains(text, "is too new"):
 		fix = "install Docker 20.10 or newer, or use --runtime process"
 	case strings.Contains(text, "docker_host") || strings.Contains(text, "unable to parse docker host"):
 		fix = "correct or unset DOCKER_HOST"

@@ -31,8 +31,9 @@ type Testbed struct {
 	once    sync.Once
 }
 
-// startTimeout is how long all units together may take to serve.
-const startTimeout = 30 * time.Second
+// startTimeout is how long all units together may take to serve. Containers take a
+// second each on a busy machine.
+const startTimeout = 60 * time.Second
 
 // Up starts a testbed on rt: Redis, nodes, proxy, workers, each ready before the
 // next kind. On error nothing is left running. A configuration that the proxy or
