@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"slices"
@@ -217,10 +216,4 @@ func subnet(i int) netip.Prefix {
 	n := i % 512
 	base := subnets.Addr().As4()
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{base[0], base[1] + byte(n/256), byte(n % 256), 0}), 24)
-}
-
-// discard reads a stream of the daemon to its end.
-func discard(r io.ReadCloser) error {
-	_, err := io.Copy(io.Discard, r)
-	return errors.Join(err, r.Close())
 }
