@@ -209,9 +209,9 @@ func TestMigrationsRunOneVersionAtATime(t *testing.T) {
 		{`{"schema": 2, "first": 1}`, `{"schema": 4, "third": 1}`, ""},
 		{`{"schema": 3, "second": 1}`, `{"schema": 4, "third": 1}`, ""},
 		{`{"schema": 4, "third": 1}`, `{"schema": 4, "third": 1}`, ""},
-		{`{"schema": 0}`, "", `not a run: "schema" is missing or below 1`},
-		{`{"schema": 1}`, "", "written by an older wsrig (schema 1), which this one no longer reads"},
-		{`{"schema": 5}`, "", "written by a newer wsrig (schema 5); this one reads up to 4"},
+		{`{"schema": 0}`, "", `not a run: "schema" is missing or below 1; name a run.json that wsrig wrote`},
+		{`{"schema": 1}`, "", "written by an older wsrig (schema 1), which this one no longer reads: read it with that wsrig, or repeat the run"},
+		{`{"schema": 5}`, "", "written by a newer wsrig (schema 5); this one reads up to 4: read it with that wsrig, or update this one"},
 	} {
 		got, err := migrate([]byte(row.text), 4, steps)
 		if string(got) != row.want || (err == nil) != (row.failure == "") || err != nil && err.Error() != row.failure {
