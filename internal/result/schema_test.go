@@ -146,7 +146,8 @@ func TestRunFilesKeepToTheSchema(t *testing.T) {
 }
 
 // everyField is the sample with the kinds that it lacks.
-func everyField(t *testing.T) *Run {
+func everyField(t testing.TB) *Run {
+	t.Helper()
 	p, fair := 0.5, true
 	run := sample(t)
 	c := &run.Cells[0]
