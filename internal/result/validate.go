@@ -162,6 +162,9 @@ func validateOptional(h *Histogram) error {
 }
 
 func (h Histogram) validate() error {
+	if h.Unit != "ns" && h.Unit != "ms" {
+		return fmt.Errorf("histogram counts in %q, which is neither ns nor ms", h.Unit)
+	}
 	if h.Count > 0 && h.Min > h.Max {
 		return fmt.Errorf("histogram has the least value %d above the greatest, %d", h.Min, h.Max)
 	}
