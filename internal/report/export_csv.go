@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"wsrig/internal/result"
 )
@@ -77,5 +78,8 @@ func csvLatency(h *result.Histogram) (p50, p99 string, err error) {
 	return at("p50", 50), at("p99", 99), nil
 }
 
-// plainFloat is a number without an exponent, which some spreadsheets take for text.
-func plainFloat(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+// plainFloat is a number of seconds to the nanosecond, without an exponent, which some
+// spreadsheets take for text.
+func plainFloat(v float64) string {
+	return strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(v, 'f', 9, 64), "0"), ".")
+}

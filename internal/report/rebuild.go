@@ -12,18 +12,8 @@ import (
 	"wsrig/internal/result"
 )
 
-// Rebuild reads run.json in dir, and from nothing else writes the default formats
-// again: report.txt, report.md and the plots. Plots of an earlier report that the run
-// has no data for are removed.
-func Rebuild(dir string) (*result.Run, error) {
-	run, err := result.Read(filepath.Join(dir, result.FileName))
-	if err != nil {
-		return nil, err
-	}
-	return run, WriteAll(run, dir)
-}
-
-// WriteAll writes the default formats of run into dir.
+// WriteAll writes the default formats of run into dir: report.txt, report.md and the
+// plots.
 func WriteAll(run *result.Run, dir string) error {
 	_, err := WriteFormats(run, dir, DefaultFormats())
 	return err
