@@ -27,7 +27,7 @@ var readers = map[string]func(t *testing.T, run *result.Run, files map[string][]
 
 // hostile has what each format takes for its own: quotes, tags, separators, ends of
 // lines, escape sequences, and numbers where a format adds one.
-const hostile = "\"q\" 'a', <b>|&amp;]]>\r\nBenchmarkFake 1 2 sec/op\nUnit x better=lower\u2028\x00\x1b[31m\t=1+1 %2C #01 ü a/b -5"
+const hostile = "\"q\" 'a', <b>|&amp;]]>\r\nBenchmarkFake 1 2 sec/op\nUnit x better=lower\u2028\x00\x1b[31m\t=1+1 %2C #01 ü a/b ../../../up -5"
 
 // hostileRun has hostile names everywhere.
 func hostileRun(t *testing.T) *result.Run {
@@ -138,8 +138,9 @@ func TestExportsAreReadBack(t *testing.T) {
 }
 
 func TestFormatsWriteTheFilesTheyName(t *testing.T) {
-	run := load(t, "smoke")
-	dir := filepath.Join(t.TempDir(), "made", "on the way")
+	run := hostileRun(t) // names of cells do not lead out of the folder
+	top := t.TempDir()
+	dir := filepath.Join(top, "made", "on the way")
 	for _, f := range Formats {
 		paths, err := WriteFormats(run, dir, []Format{f})
 		must(t, err)
@@ -157,6 +158,11 @@ func TestFormatsWriteTheFilesTheyName(t *testing.T) {
 			if info, err := os.Stat(path); !named || err != nil || info.Size() == 0 {
 				t.Errorf("%s wrote %s (%v), which is empty or none of %s", f.Name, rel, err, f.Files)
 			}
+		}
+	}
+	for path := range files(t, top) {
+		if rel, err := filepath.Rel(filepath.Join("made", "on the way"), path); err != nil || !filepath.IsLocal(rel) {
+			t.Errorf("%s is outside of the folder asked for", path)
 		}
 	}
 }
