@@ -24,6 +24,7 @@ const (
 func pace(ctx context.Context, start int64, s Schedule, act func(i int, intended int64)) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	defer holdProcessors(1)()
 	// Without this the kernel may wake the thread 50 µs late (prctl(2)).
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 	for i := range s.Count() {

@@ -35,6 +35,12 @@ func newFixture(scenario string, cells []result.Cell, marks []result.Mark) *resu
 			CPU: "example", Cores: 2, Memory: 24 << 30, Limits: map[string]string{"descriptors": "20000"},
 			Runtime: "process", Bus: "redis",
 			Versions: map[string]string{"haproxy": "2.6.12", "nginx": "1.22.1", "redis-server": "7.0.15"},
+			SelfNoise: &result.SelfNoise{
+				PingPong: result.NoiseFigures{P50: 61e-6, P99: new(142e-6), Max: 1.1e-3, N: 1000, Rate: 1000},
+				Echo:     result.NoiseFigures{P50: 148e-6, P99: new(402e-6), Max: 2.3e-3, N: 1000, Rate: 1000},
+				Lag:      result.NoiseFigures{P50: 2e-6, P99: new(38e-6), Max: 0.4e-3, N: 1001, Rate: 1000},
+				AddedP50: 87e-6, AddedP99: new(260e-6), Doubts: []string{},
+			},
 		},
 		Plan:  json.RawMessage(`{"scenario":"` + scenario + `","seed":7}`),
 		Cells: cells,

@@ -58,6 +58,14 @@ var usageColumns = []column{
 	figure("schedule lag p99", "schedule.lag.p99"),
 }
 
+// connectionMemoryColumns are from 1,000 idle clients on.
+var connectionMemoryColumns = []column{
+	total("clients", "idle.clients"),
+	figure("proxy", "usage.rss_per_connection_proxy"),
+	figure("nodes", "usage.rss_per_connection_nodes"),
+	figure("workers", "usage.rss_per_connection_worker"),
+}
+
 // cores is a column of CPU use to a thousandth of a core: sampling tells no more.
 func cores(header, metric string) column {
 	return column{Column{Header: header, Right: true}, func(r *row) string {

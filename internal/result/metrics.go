@@ -88,6 +88,9 @@ var Metrics = []Def{
 	{"usage.rss_proxy", "bytes", "lower", false, "largest resident memory of the proxy"},
 	{"usage.rss_nodes", "bytes", "lower", false, "largest resident memory of all nodes together"},
 	{"usage.rss_worker", "bytes", "neither", false, "largest resident memory of the load workers"},
+	{"usage.rss_per_connection_proxy", "bytes", "lower", false, "resident memory of the proxy while the clients idled, less that before they came, by each of them; from 1,000 clients on"},
+	{"usage.rss_per_connection_nodes", "bytes", "lower", false, "the same of all nodes together"},
+	{"usage.rss_per_connection_worker", "bytes", "lower", false, "the same of the load workers"},
 }
 
 // Lookup finds the row of a metric name such as "delivery.lost" or, for a

@@ -38,6 +38,8 @@ type Environment struct {
 	Runtime  string            `json:"runtime"`  // process or docker
 	Bus      string            `json:"bus"`      // none, redis or miniredis
 	Versions map[string]string `json:"versions"` // of haproxy, nginx, redis-server
+	// SelfNoise was measured just before the run; nil where it could not be.
+	SelfNoise *SelfNoise `json:"self_noise,omitempty"`
 }
 
 // Mark is something that happened to the testbed, on the clock of the trial.

@@ -63,49 +63,6 @@ func (t *trial) measureOpen() {
 	}
 }
 
-// measureUsage adds up what the units of each role used.
-func (t *trial) measureUsage() {
-	type total struct {
-		cpu, span float64
-		rss       map[int]uint64 // by sample number, over the role's units
-		n         int64
-	}
-	roles := map[string]*total{}
-	for _, u := range t.usage {
-		role := "nodes"
-		switch {
-		case u.Unit == "proxy":
-			role = "proxy"
-		case u.Unit == "redis":
-			continue
-		case len(u.Unit) > 6 && u.Unit[:6] == "worker":
-			role = "worker"
-		}
-		r := roles[role]
-		if r == nil {
-			r = &total{rss: map[int]uint64{}}
-			roles[role] = r
-		}
-		first, last := u.Samples[0], u.Samples[len(u.Samples)-1]
-		r.cpu += last.CPU - first.CPU
-		r.span = max(r.span, last.At-first.At)
-		for i, s := range u.Samples {
-			r.rss[i] += s.RSS
-			r.n++
-		}
-	}
-	for role, r := range roles {
-		if r.span > 0 {
-			t.set("usage.cpu_"+role, r.cpu/r.span, r.n)
-		}
-		most := uint64(0)
-		for _, b := range r.rss {
-			most = max(most, b)
-		}
-		t.set("usage.rss_"+role, float64(most), r.n)
-	}
-}
-
 // closeGroups puts clients whose connections ended alike together.
 func closeGroups(closes []loadgen.Close) ([]result.CloseGroup, error) {
 	type key struct {
