@@ -60,7 +60,6 @@ var usageColumns = []column{
 
 // connectionMemoryColumns are from 1,000 idle clients on.
 var connectionMemoryColumns = []column{
-	total("clients", "idle.clients"),
 	figure("proxy", "usage.rss_per_connection_proxy"),
 	figure("nodes", "usage.rss_per_connection_nodes"),
 	figure("workers", "usage.rss_per_connection_worker"),
