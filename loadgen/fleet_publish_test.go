@@ -11,7 +11,7 @@ func TestPublishersAreTakenInTurnFromTheRooms(t *testing.T) {
 	r := newRelay(t, &relay{}, httptest.NewServer)
 	f := fleetOf(t, NewPortable(), RelayRoom, ConnectSpec{URLs: []string{r.URL}, Clients: 10, Rooms: 4, Seed: 1})
 	for _, c := range []struct{ want, chosen, rooms int }{{0, 4, 4}, {2, 2, 2}, {6, 6, 4}, {10, 10, 4}, {99, 10, 4}} {
-		chosen, spare := f.choosePublishers(c.want)
+		chosen, spare := f.choosePublishers(c.want, 0)
 		inRoom, seen := map[int]int{}, map[*client]bool{}
 		for _, cl := range chosen {
 			inRoom[cl.room]++
@@ -36,7 +36,7 @@ func TestAPublisherThatIsGoneIsReplacedFromItsRoom(t *testing.T) {
 	t.Parallel()
 	r := newRelay(t, &relay{}, httptest.NewServer)
 	f := fleetOf(t, NewPortable(), RelayRoom, ConnectSpec{URLs: []string{r.URL}, Clients: 8, Rooms: 2, Seed: 3})
-	first, _ := f.choosePublishers(0)
+	first, _ := f.choosePublishers(0, 0)
 	time.AfterFunc(300*time.Millisecond, func() { first[0].conn.Abort() })
 	res, _ := publish(t, f, PublishSpec{Phase: 1, Rate: 100, For: time.Second, Grace: time.Second})
 	inRoom := map[int]int{}

@@ -45,12 +45,18 @@ func newLoadgenCommand() *cobra.Command {
 for answers, and print what each client got: handshakes, delivery latency from the
 intended time, and a ledger of what was lost, doubled or out of order.
 
-The URL may hold {client}, {name} and {room}, a client's number, name and room. --relay
-says who should get what a client publishes: the room (a chat), all, or self (an echo
-server). Exit code 1 when a message was lost or a handshake failed, 3 when the figures
-prove nothing.`,
+The URL may hold {client}, {name} and {room}, a client's number, name and room, and so
+may the values of --header, --cookie and --visit. --relay says who should get what a
+client publishes: the room (a chat), all, or self (an echo server).
+
+With --visit each client first gets a page, as a browser does that logs in or is given
+a sticky session, and takes the cookies that it has then into its handshake.
+
+Exit code 1 when a message was lost or misrouted or a handshake failed, 3 when the
+figures prove nothing.`,
 		Example: `  wsrig loadgen --url 'ws://127.0.0.1:8080/ws?room={room}&name={name}' --clients 500 --rooms 5 --rate 100/s --for 10s
-  wsrig loadgen --url wss://echo.example/ --relay self --clients 50 --rate 1000/s --for 30s --json`,
+  wsrig loadgen --url wss://echo.example/ --relay self --clients 50 --rate 1000/s --for 30s --json
+  wsrig loadgen --url wss://chat.example/ws --visit 'https://chat.example/login?user={name}' --cookie lang=en --clients 50`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.worker {
@@ -76,8 +82,11 @@ prove nothing.`,
 	f.DurationVar(&o.load.Grace, "grace", 2*time.Second, "a delivery later than this is late")
 	f.StringVar(&o.keepalive, "keepalive", "none", "none, or \"client-ping 10s\"")
 	f.BoolVar(&o.noPong, "no-pong", false, "never answer pings")
-	f.DurationVar(&o.load.Timeout, "timeout", 10*time.Second, "longest handshake")
+	f.DurationVar(&o.load.Timeout, "timeout", 10*time.Second, "longest handshake, and longest visit")
 	f.StringArrayVar(&o.header, "header", nil, "`\"Name: value\"` to send with the handshake; may be repeated")
+	f.StringArrayVar(&o.load.Cookies, "cookie", nil, "`NAME=VALUE` of a cookie for the host of the URL; may be repeated")
+	f.StringVar(&o.load.CookieJar, "cookie-jar", "", "`file` of cookies to begin with, in the format that curl -c writes; it is only read")
+	f.StringVar(&o.load.Visit, "visit", "", "http:// or https:// `url` that each client gets before its handshake, with a cookie jar of its own")
 	f.StringSliceVar(&o.load.Subprotocol, "subprotocol", nil, "subprotocols to offer")
 	f.BoolVar(&o.load.Insecure, "insecure", false, "do not verify the server's certificate")
 	f.StringVar(&o.load.CAFile, "ca", "", "PEM `file` of certificate authorities to trust beside the system's")
@@ -226,6 +235,9 @@ func judgeLoad(s *loadgen.Summary) (status string, reasons []string) {
 			reasons = append(reasons, "no message reached more than one client: for an echo server use --relay self")
 		}
 	}
+	if n := s.Metrics["delivery.misrouted"].Value; n > 0 {
+		reasons = append(reasons, fmt.Sprintf("%.0f deliveries went to clients of another room than the publisher's: is --rooms right for this server, and does the URL tell it {room}? For one that sends to all use --relay all", n))
+	}
 	switch {
 	case s.Metrics["handshake.ok"].Value == 0:
 		return result.Inconclusive, append(reasons, "no client was connected")
@@ -239,22 +251,24 @@ func judgeLoad(s *loadgen.Summary) (status string, reasons []string) {
 
 // loadReport is what --json prints.
 type loadReport struct {
-	URL        string                   `json:"url"`
-	Seed       uint64                   `json:"seed"`
-	Loop       string                   `json:"loop"`
-	Duration   float64                  `json:"duration_s"`
-	Handshakes map[string]int           `json:"handshakes"`
-	Metrics    map[string]result.Metric `json:"metrics"`
-	Foreign    int64                    `json:"foreign_frames"`
-	Saturation []string                 `json:"saturation"`
-	Verdict    result.Verdict           `json:"verdict"`
+	URL        string         `json:"url"`
+	Seed       uint64         `json:"seed"`
+	Loop       string         `json:"loop"`
+	Duration   float64        `json:"duration_s"`
+	Handshakes map[string]int `json:"handshakes"`
+	// HandshakeErrors are the first error of each outcome but the 101.
+	HandshakeErrors map[string]string        `json:"handshake_errors,omitempty"`
+	Metrics         map[string]result.Metric `json:"metrics"`
+	Foreign         int64                    `json:"foreign_frames"`
+	Saturation      []string                 `json:"saturation"`
+	Verdict         result.Verdict           `json:"verdict"`
 }
 
 func printLoadJSON(w io.Writer, s *loadgen.Summary, l loadgen.Load, status string, reasons []string) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(loadReport{
-		URL: l.URL, Seed: l.Seed, Loop: l.Loop, Duration: s.Duration, Handshakes: s.Handshakes, Metrics: s.Metrics,
+		URL: l.URL, Seed: l.Seed, Loop: l.Loop, Duration: s.Duration, Handshakes: s.Handshakes, HandshakeErrors: s.Failures, Metrics: s.Metrics,
 		Foreign: s.Foreign, Saturation: append([]string{}, s.Saturation...), Verdict: result.Verdict{Status: status, Reasons: reasons},
 	})
 }
@@ -272,7 +286,8 @@ func printLoad(out io.Writer, s *loadgen.Summary, l loadgen.Load, status string,
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	for _, d := range result.Metrics {
 		if !d.Dist {
-			if m, ok := s.Metrics[d.Name]; ok {
+			m, ok := s.Metrics[d.Name]
+			if ok && !(d.Name == "delivery.misrouted" && m.Value == 0) { // none is the rule
 				fmt.Fprintf(w, "%s\t%s\n", d.Name, result.Format(m.Value, m.Unit))
 			}
 			continue
@@ -288,7 +303,11 @@ func printLoad(out io.Writer, s *loadgen.Summary, l loadgen.Load, status string,
 		}
 	}
 	for _, outcome := range slices.Sorted(maps.Keys(s.Handshakes)) {
-		fmt.Fprintf(w, "handshakes: %s\t%d\n", outcome, s.Handshakes[outcome])
+		fmt.Fprintf(w, "handshakes: %s\t%d", outcome, s.Handshakes[outcome])
+		if text := s.Failures[outcome]; text != "" {
+			fmt.Fprintf(w, "\texample: %s", text)
+		}
+		fmt.Fprintln(w)
 	}
 	return w.Flush()
 }
