@@ -92,7 +92,7 @@ func (s *Summary) rates() {
 	var sent, dropped, due int64
 	ceiling := true
 	for _, p := range s.publishes {
-		ceiling = ceiling && p.Asked > 0
+		ceiling = ceiling && (p.Loop != LoopClosed || p.Asked > 0)
 		due += p.Due
 		sent += p.Sent
 		dropped += p.Dropped
