@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -119,7 +120,7 @@ func cookieFlag(text string) (set, ok bool) {
 func parseCookie(text string) (*http.Cookie, error) {
 	name, _, ok := strings.Cut(text, "=")
 	if !ok {
-		return nil, fmt.Errorf("a cookie without a value; write it as NAME=VALUE")
+		return nil, errors.New("cookie: there is no = in it; write it as NAME=VALUE")
 	}
 	if strings.Contains(text, ";") {
 		return nil, fmt.Errorf("cookie %q: a semicolon ends a cookie; give each one its own", name)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -57,14 +58,14 @@ func TestCookiesOfAFileGoWhereTheyBelong(t *testing.T) {
 		"chat.example.test\tFALSE\t/\tFALSE\t0\tempty\n"+
 		"chat.example.test\tFALSE\t/quoted\tFALSE\t0\tq\t\"a b\"\n")
 	for wsURL, want := range map[string]string{
-		"wss://chat.example.test/ws/a":         "below=2; empty=; host=1; path=3; secure=4",
-		"ws://chat.example.test/ws":            "below=2; empty=; host=1; path=3",
-		"ws://chat.example.test:8080/wsx":      "below=2; empty=; host=1",
-		"ws://chat.example.test/quoted":        `below=2; empty=; host=1; q="a b"`,
-		"wss://other.example.test/ws":          "below=2",
-		"ws://sub.chat.example.test/ws":        "below=2",
-		"ws://notexample/":                "",
-		"ws://127.0.0.1:9/":               "ip=6",
+		"wss://chat.example.test/ws/a":        "below=2; empty=; host=1; path=3; secure=4",
+		"ws://chat.example.test/ws":           "below=2; empty=; host=1; path=3",
+		"ws://chat.example.test:8080/wsx":     "below=2; empty=; host=1",
+		"ws://chat.example.test/quoted":       `below=2; empty=; host=1; q="a b"`,
+		"wss://other.example.test/ws":         "below=2",
+		"ws://sub.chat.example.test/ws":       "below=2",
+		"ws://notexample/":                    "",
+		"ws://127.0.0.1:9/":                   "ip=6",
 		"wss://chat.example.test.evil.net/ws": "",
 	} {
 		if got := sentTo(t, ConnectSpec{CookieJar: file}, wsURL); got != want {
@@ -223,9 +224,11 @@ func TestAVisitsCookiesGoWithTheHandshake(t *testing.T) {
 				t.Errorf("handshakes had %q, want %q", got, want)
 			}
 			var names []string
+			s.mu.Lock() // the relay notes them after its 101
 			for _, h := range s.headers {
 				names = append(names, h.Get("X-Name")+h.Get("X-Plain"))
 			}
+			s.mu.Unlock()
 			if slices.Sort(names); !slices.Equal(names, []string{"c0p", "c1p", "c2p"}) {
 				t.Errorf("header values %q", names)
 			}
@@ -324,24 +327,26 @@ func TestAVisitIsNoPartOfTheConnectTime(t *testing.T) {
 // Visits under way at once are bounded, and come from the address of the handshake.
 func TestVisitsAreBoundedAndComeFromTheClientsAddress(t *testing.T) {
 	t.Parallel()
-	var mu = make(chan struct{}, 1)
+	var mu sync.Mutex
 	inside, most, from := 0, 0, map[string]bool{}
 	s, base := newSite(t, httptest.NewServer, map[string]http.HandlerFunc{
 		"/count": func(_ http.ResponseWriter, req *http.Request) {
-			mu <- struct{}{}
+			mu.Lock()
 			inside++
 			most = max(most, inside)
 			from[strings.Split(req.RemoteAddr, ":")[0]] = true
-			<-mu
+			mu.Unlock()
 			time.Sleep(20 * time.Millisecond)
-			mu <- struct{}{}
+			mu.Lock()
 			inside--
-			<-mu
+			mu.Unlock()
 		},
 	})
 	fleetOf(t, NewPortable(), RelayRoom, ConnectSpec{
 		URLs: []string{s.URL}, Clients: 20, Visit: base + "/count", InFlight: 3, Sources: []string{"127.0.0.2", "127.0.0.3"},
 	})
+	mu.Lock()
+	defer mu.Unlock()
 	if most > 3 || most < 1 || len(from) != 2 || !from["127.0.0.2"] || !from["127.0.0.3"] {
 		t.Errorf("up to %d visits at once, from %v", most, from)
 	}
