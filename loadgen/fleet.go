@@ -123,7 +123,7 @@ func (f *Fleet) Connect(ctx context.Context, spec ConnectSpec, progress func(Pro
 		return ConnectResult{}, fmt.Errorf("connect: %w", err)
 	}
 	rooms := assignRooms(spec.Total, spec.Rooms, spec.Seed)
-	if f.relay == RelayRoom && spec.Rooms > 1 {
+	if f.relay == RelayRoom {
 		f.rooms.add(spec.First-uint32(spec.Offset), rooms)
 	}
 	batch := make([]*client, spec.Clients)

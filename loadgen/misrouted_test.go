@@ -57,11 +57,12 @@ func TestRoomsOfAllWorkersAreKnown(t *testing.T) {
 	}
 	table.add(0, []int{0, 1, 2})
 	table.add(10, []int{2, 0})
+	table.add(20, []int{0, 0})
 	for _, c := range []struct {
 		publisher uint32
 		room      int
 		want      bool
-	}{{0, 0, false}, {0, 1, true}, {2, 2, false}, {2, 0, true}, {3, 1, false}, {9, 5, false}, {10, 2, false}, {11, 2, true}, {12, 0, false}, {1 << 31, 7, false}} {
+	}{{0, 0, false}, {0, 1, true}, {2, 2, false}, {2, 0, true}, {3, 1, false}, {9, 5, false}, {10, 2, false}, {11, 2, true}, {12, 0, false}, {20, 0, false}, {21, 1, true}, {22, 1, false}, {1 << 31, 7, false}} {
 		if got := table.strays(c.publisher, c.room); got != c.want {
 			t.Errorf("a message of client %d strays into room %d: %v, want %v", c.publisher, c.room, got, c.want)
 		}

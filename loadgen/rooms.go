@@ -6,21 +6,24 @@ import (
 )
 
 // roomTable tells the rooms of all clients of a trial, those of other workers
-// included: a receiver must know whose messages it should not get. It is empty where
-// there is one room only, and costs 4 bytes a client otherwise.
+// included: a receiver must know whose messages it should not get. It costs 4 bytes a
+// client where there are several rooms.
 type roomTable struct{ steps atomic.Pointer[[]stepRooms] }
 
 // stepRooms is the rooms of the clients of one connect step, from the number first.
 type stepRooms struct {
-	first uint32
-	rooms []int32
+	first, count uint32
+	rooms        []int32 // nil: all in room 0
 }
 
 // add notes the rooms of the clients from a number on.
 func (t *roomTable) add(first uint32, rooms []int) {
-	step := stepRooms{first, make([]int32, len(rooms))}
-	for i, r := range rooms {
-		step.rooms[i] = int32(r)
+	step := stepRooms{first: first, count: uint32(len(rooms))}
+	if slices.ContainsFunc(rooms, func(room int) bool { return room != 0 }) {
+		step.rooms = make([]int32, len(rooms))
+	}
+	for i := range step.rooms {
+		step.rooms[i] = int32(rooms[i])
 	}
 	var grown []stepRooms
 	if all := t.steps.Load(); all != nil {
@@ -38,7 +41,12 @@ func (t *roomTable) strays(publisher uint32, room int) bool {
 		return false
 	}
 	for _, step := range *all {
-		if i := publisher - step.first; publisher >= step.first && uint64(i) < uint64(len(step.rooms)) {
+		i := publisher - step.first
+		switch {
+		case publisher < step.first || i >= step.count:
+		case step.rooms == nil:
+			return room != 0
+		default:
 			return int(step.rooms[i]) != room
 		}
 	}
