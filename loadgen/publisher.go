@@ -46,7 +46,7 @@ type publishRun struct {
 func (f *Fleet) publishRun(spec PublishSpec) *publishRun {
 	r := &publishRun{fleet: f, spec: spec, apart: f.rec.apartOf(spec.Phase)}
 	var chosen []*client
-	chosen, r.spare = f.choosePublishers(spec.Publishers)
+	chosen, r.spare = f.choosePublishers(spec.Publishers, spec.FirstTurn)
 	for _, c := range chosen {
 		if spec.Loop == LoopClosed {
 			r.turns = append(r.turns, r.enlist(c))

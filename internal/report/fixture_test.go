@@ -188,6 +188,10 @@ func restartFixture(t *testing.T) *result.Run {
 	first.Failed = []string{"after connect 100 clients count 100 connections, the nodes 100, the proxy 99"}
 	first.Handshakes["HTTP 503"] = 4
 	first.Handshakes["refused"] = 11
+	first.HandshakeErrors = map[string]string{
+		"HTTP 503": "the server answered 503 Service Unavailable",
+		"refused":  "connect: connection refused",
+	}
 	result.Set(first.Metrics, "handshake.failed", 15, 115)
 	return judgedFixture(t, newFixture("restart", cells, marks), "delivery.lost_unexplained == 0", "idle.survived == 100%")
 }
@@ -260,6 +264,7 @@ func deliveryCounts(m map[string]result.Metric, sent, owed, lost int64) {
 func handshakes(m map[string]result.Metric, rng *rand.Rand, n int) {
 	result.Set(m, "handshake.ok", float64(n), int64(n))
 	result.Set(m, "handshake.failed", 0, int64(n))
+	result.Set(m, "handshake.rate", 200, int64(n))
 	for _, part := range []struct {
 		name string
 		base float64 // nanoseconds

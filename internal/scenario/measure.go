@@ -24,7 +24,7 @@ func (t *trial) measure() error {
 	t.closes = s.Closes
 	t.result = result.Trial{
 		Index: t.index, Started: t.begun, Seed: t.seed, Duration: s.Duration,
-		Metrics: s.Metrics, Histograms: s.Histograms, Intervals: s.Intervals, Handshakes: s.Handshakes, Losses: s.Losses,
+		Metrics: s.Metrics, Histograms: s.Histograms, Intervals: s.Intervals, Handshakes: s.Handshakes, HandshakeErrors: s.Failures, Losses: s.Losses,
 		Views: t.views, Usage: t.usage, Failed: t.failed, Inconclusive: s.Saturation, ClosedLoop: s.ClosedLoop,
 	}
 	if err := t.measureIdle(); err != nil {
