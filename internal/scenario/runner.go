@@ -215,7 +215,7 @@ func closeRuntime(ctx context.Context, rt testbed.Runtime) error {
 func (r *Runner) spec(cell *CellPlan) (testbed.Spec, error) {
 	spec := testbed.Spec{
 		Bus: cell.Testbed.Bus, Nodes: cell.Testbed.Nodes, NodePing: cell.Testbed.NodePing,
-		NodeCPU: cell.Testbed.NodeCPU, NodeArgs: cell.Testbed.NodeArgs, Port: cell.Testbed.ProxyPort,
+		NodeCPU: cell.Testbed.NodeCPU, NodeArgs: cell.Testbed.NodeArgs, NodeCmd: cell.Testbed.NodeCmd, Port: cell.Testbed.ProxyPort,
 		Clients: cell.Clients(), Size: cell.Testbed.Size, Token: rand.Text(),
 	}
 	spec.Size.Workers = max(1, spec.Size.Workers)
