@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"mvdan.cc/sh/v3/shell"
+	"mvdan.cc/sh/v3/syntax"
 
 	nodechat "wsrig/peers/node-chat"
 )
@@ -41,16 +43,13 @@ func NodePeers() []string { return slices.Sorted(maps.Keys(nodePeers)) }
 // nil, a name of NodePeers, or a program and its arguments, quoted as for sh. It is not
 // run by a shell: what only a shell can do is an error.
 func ParseNodeCommand(text string) ([]string, error) {
-	variable := ""
-	words, err := shell.Fields(text, func(name string) string {
-		variable = name
-		return ""
-	})
+	if err := onlyWords(text); err != nil {
+		return nil, fmt.Errorf("%q is no program with arguments: %w; there is no shell, so quote what is for a shell with '', or run a script", text, err)
+	}
+	words, err := shell.Fields(text, nil)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%q is no program with arguments: %w; there is no shell, so quote what a shell would act on, or use a script", text, err)
-	case variable != "":
-		return nil, fmt.Errorf("%q: $%s is not filled in; write its value, or quote it with ''", text, variable)
+		return nil, fmt.Errorf("%q is no program with arguments: %w", text, err)
 	case len(words) == 0 || words[0] == "":
 		return nil, fmt.Errorf("the command is empty; use %s, %s, or a program with its arguments, as in node server.js", Self, strings.Join(NodePeers(), ", "))
 	case strings.Contains(words[0], "="):
@@ -64,6 +63,23 @@ func ParseNodeCommand(text string) ([]string, error) {
 		return nil, fmt.Errorf("%q: %s takes no arguments; leave them out", text, words[0])
 	}
 	return words, nil
+}
+
+// onlyWords finds what is not a plain or quoted word: operators, and what a shell would
+// fill in.
+func onlyWords(text string) error {
+	var found error
+	err := syntax.NewParser().Words(strings.NewReader(text), func(w *syntax.Word) bool {
+		syntax.Walk(w, func(n syntax.Node) bool {
+			switch n.(type) {
+			case *syntax.ParamExp, *syntax.CmdSubst, *syntax.ArithmExp, *syntax.ProcSubst, *syntax.ExtGlob:
+				found = fmt.Errorf("%s is not filled in", text[n.Pos().Offset():n.End().Offset()])
+			}
+			return found == nil
+		})
+		return found == nil
+	})
+	return cmp.Or(found, err)
 }
 
 // NodeNeeds are the programs and modules that a command of ParseNodeCommand is known to

@@ -132,7 +132,7 @@ func runScenario(cmd *cobra.Command, name string, o runOptions) error {
 	run, runErr := runner.Run(ctx, plan)
 	show.Close()
 
-	run.Environment = environment(context.WithoutCancel(ctx), drivers(plan), busOf(plan, bus))
+	run.Environment = environment(context.WithoutCancel(ctx), drivers(plan), usesNode(plan), busOf(plan, bus))
 	run.Environment.RunID = filepath.Base(dir)
 	run.Environment.Started, run.Environment.Ended = started, time.Now().UTC()
 	run.Environment.Command = command(plan, name, o)
@@ -186,6 +186,11 @@ func drivers(plan *scenario.Plan) []string {
 		}
 	}
 	return names
+}
+
+// usesNode tells whether a plan is known to run Node.js.
+func usesNode(plan *scenario.Plan) bool {
+	return slices.ContainsFunc(plan.Cells, func(c scenario.CellPlan) bool { return len(testbed.NodeNeeds(c.Testbed.NodeCmd)) > 0 })
 }
 
 func busOf(plan *scenario.Plan, standIn string) string {

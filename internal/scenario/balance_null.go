@@ -29,6 +29,7 @@ type arrivals struct {
 	stray    int               // clients that the algorithm would not have moved
 	down     []string
 	healed   bool
+	unnamed  int // new clients whose node did not say which it is
 	workers  int // serving processes
 }
 
@@ -90,6 +91,8 @@ func (a arrivals) judge(b *result.Balance) {
 func (a arrivals) unjudged(share map[string]float64) string {
 	d := a.declared
 	switch {
+	case a.unnamed > 0:
+		return fmt.Sprintf("%d of the new clients do not know their node, which sent no X-Chat-Node", a.unnamed)
 	case a.total() == 0:
 		return "no new client connected"
 	case len(a.down) > 0:

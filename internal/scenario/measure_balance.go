@@ -63,6 +63,10 @@ func (t *trial) judgePhase(p balancePhase, clients map[int]*loadgen.Close, back 
 		if c == nil {
 			continue // its handshake failed, which handshake.failed counts
 		}
+		if c.Node == "" {
+			a.unnamed++
+			continue
+		}
 		b.New[c.Node]++
 		arrived.add(sourceKey(n, p.sources, keyBits(p.declared)), c.Node)
 	}

@@ -79,7 +79,7 @@ func (r *Runner) Run(ctx context.Context, p *Plan) (*result.Run, error) {
 	}
 	run.Cells = make([]result.Cell, len(p.Cells))
 	for i, c := range p.Cells {
-		run.Cells[i] = result.Cell{ID: c.ID, Proxy: c.Proxy.String(), Params: c.Params, Metrics: map[string]result.Metric{}}
+		run.Cells[i] = result.Cell{ID: c.ID, Proxy: c.Proxy.String(), Params: c.Params, NodeCmd: c.Testbed.NodeCmd, Metrics: map[string]result.Metric{}}
 		if run.Cells[i].Params == nil {
 			run.Cells[i].Params = map[string]string{}
 		}
