@@ -1,7 +1,6 @@
 package testbed
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -68,18 +67,23 @@ func ParseNodeCommand(text string) ([]string, error) {
 // onlyWords finds what is not a plain or quoted word: operators, and what a shell would
 // fill in.
 func onlyWords(text string) error {
-	var found error
-	err := syntax.NewParser().Words(strings.NewReader(text), func(w *syntax.Word) bool {
-		syntax.Walk(w, func(n syntax.Node) bool {
+	for word, err := range syntax.NewParser().WordsSeq(strings.NewReader(text)) {
+		if err != nil {
+			return err
+		}
+		var filled syntax.Node
+		syntax.Walk(word, func(n syntax.Node) bool {
 			switch n.(type) {
 			case *syntax.ParamExp, *syntax.CmdSubst, *syntax.ArithmExp, *syntax.ProcSubst, *syntax.ExtGlob:
-				found = fmt.Errorf("%s is not filled in", text[n.Pos().Offset():n.End().Offset()])
+				filled = n
 			}
-			return found == nil
+			return filled == nil
 		})
-		return found == nil
-	})
-	return cmp.Or(found, err)
+		if filled != nil {
+			return fmt.Errorf("%s is not filled in", text[filled.Pos().Offset():filled.End().Offset()])
+		}
+	}
+	return nil
 }
 
 // NodeNeeds are the programs and modules that a command of ParseNodeCommand is known to
