@@ -58,6 +58,7 @@ type Cell struct {
 	ID       string            `json:"id"`    // unique within the run: "haproxy:short-tunnel keepalive=none"
 	Proxy    string            `json:"proxy"` // "haproxy:short-tunnel", "direct"
 	Params   map[string]string `json:"params"`
+	NodeCmd  []string          `json:"node_cmd,omitempty"` // what ran as the nodes instead of wsrig chatnode
 	Declared *Declared         `json:"declared,omitempty"` // nil for direct
 	Config   []ConfigFile      `json:"config,omitempty"`   // as the proxy was given it
 	Trials   []Trial           `json:"trials"`
@@ -155,8 +156,16 @@ type View struct {
 	At     string         `json:"at"` // after which step: "connect"
 	Step   int            `json:"step"`
 	Client int            `json:"client"`
-	Node   map[string]int `json:"node"`
+	Node   map[string]int `json:"node"`            // empty: the nodes do not tell
 	Proxy  *int           `json:"proxy,omitempty"` // nil: direct, or the proxy does not tell
+}
+
+// Nodes is what the nodes count together; ok is false where they do not tell.
+func (v View) Nodes() (count int, ok bool) {
+	for _, n := range v.Node {
+		count += n
+	}
+	return count, len(v.Node) > 0
 }
 
 // Usage is one unit's use of the machine over a trial.
