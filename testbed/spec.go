@@ -16,6 +16,7 @@ type Spec struct {
 	Nodes    int
 	NodePing time.Duration // nodes ping their clients this often; 0 never
 	NodeArgs []string      // more options for wsrig chatnode
+	NodeCmd  []string      // what runs instead of wsrig chatnode; see ParseNodeCommand
 	Proxy    Proxy         // nil for direct
 	Program  Program       // what runs the proxy
 	Source   Source        // the proxy's configuration
@@ -116,6 +117,9 @@ func redisUnit(bus string, port Port) Unit {
 }
 
 func nodeUnit(spec Spec, name string, port Port, redis *Unit) Unit {
+	if len(spec.NodeCmd) > 0 {
+		return commandUnit(spec, name, port, redis)
+	}
 	args := []string{"chatnode", "--name", name, "--listen", port.Listen}
 	if redis != nil {
 		args = append(args, "--bus", "redis", "--redis", "redis://"+redis.Ports["redis"].Peer)

@@ -31,8 +31,11 @@ type Unit struct {
 	Args   []string // addresses come from Runtime.Reserve
 	Env    []string // KEY=value, beside PATH, HOME, LANG and TMPDIR, or what the image sets
 	Files  []File   // written into the unit's directory before it starts
-	Ports  map[string]Port
-	Ready  func(context.Context, Instance) error // one probe; nil once it serves
+	// WorkDir is where the program starts: "" in the unit's directory, else there,
+	// relative to this program's.
+	WorkDir string
+	Ports   map[string]Port
+	Ready   func(context.Context, Instance) error // one probe; nil once it serves
 	// StopSignal ends the unit in an orderly way ("": TERM); StopGrace later it is
 	// killed, with 0 at once.
 	StopSignal Signal
@@ -47,8 +50,7 @@ type UnitLimits struct {
 	Memory uint64  // bytes, all processes of the unit together; 0 sets no limit
 }
 
-// File is a file of a unit. Name is relative to the unit's directory, which is the
-// unit's working directory.
+// File is a file of a unit. Name is relative to the unit's directory.
 type File struct {
 	Name string
 	Data []byte

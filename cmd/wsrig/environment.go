@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/shirou/gopsutil/v4/cpu"
 	"github.com/shirou/gopsutil/v4/host"
@@ -41,6 +42,9 @@ func environment(ctx context.Context, plan *scenario.Plan, where *place) result.
 		}
 		where.note(ctx, e.Versions, p.label(), p.program.Unit(proxies[p.driver]))
 	}
+	if usesNode(plan) {
+		e.Versions["node"] = printed(ctx, testbed.Local{}, testbed.Unit{Binary: "node", Args: []string{"--version"}})
+	}
 	if e.Bus == testbed.BusRedis {
 		e.Versions["redis-server"] = redisVersion(ctx, where.programs)
 		where.note(ctx, e.Versions, "redis-server", redisProgram)
@@ -58,15 +62,25 @@ func (w *place) note(ctx context.Context, versions map[string]string, label stri
 	}
 }
 
-// redisVersion reads "Redis server v=7.0.15 sha=..." of redis-server --version.
-func redisVersion(ctx context.Context, where testbed.Programs) string {
-	u := redisProgram
-	u.Args = []string{"--version"}
+// versionTimeout bounds how long a program may take to tell its version.
+const versionTimeout = 5 * time.Second
+
+// printed is what a program prints; "" if it fails.
+func printed(ctx context.Context, where testbed.Programs, u testbed.Unit) string {
+	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
+	defer cancel()
 	out, err := where.Run(ctx, u, "")
 	if err != nil {
 		return ""
 	}
-	for word := range strings.FieldsSeq(out) {
+	return strings.TrimSpace(out)
+}
+
+// redisVersion reads "Redis server v=7.0.15 sha=..." of redis-server --version.
+func redisVersion(ctx context.Context, where testbed.Programs) string {
+	u := redisProgram
+	u.Args = []string{"--version"}
+	for word := range strings.FieldsSeq(printed(ctx, where, u)) {
 		if v, ok := strings.CutPrefix(word, "v="); ok {
 			return v
 		}

@@ -28,9 +28,10 @@ import (
 type runOptions struct {
 	scenario.Options
 	runtimeOptions
-	set    []string
-	out    string
-	asJSON bool
+	set     []string
+	out     string
+	asJSON  bool
+	nodeCmd string
 }
 
 func newRunCommand() *cobra.Command {
@@ -44,14 +45,23 @@ scenario's steps, measure, judge the checks, and write results/SCENARIO/TIME-ID/
 SCENARIO is a shipped one (see wsrig list) or a file, with a / in it or ending in .yaml.
 A --proxy is direct, DRIVER:VARIANT, or a configuration file of your own; its addresses
 are replaced by the testbed's, the rest stays as it is. @image=IMAGE or @bin=PATH behind it
-names the program that runs it, so that versions compare.`,
+names the program that runs it, so that versions compare.
+
+A --node-cmd is started from here for every chat node, with HOST, PORT, NODE_NAME and
+REDIS_URL in its environment. It is ready when it answers GET /readyz, with any page or
+error but a 5xx, and serves GET /ws?room=R&name=N. X-Chat-Node in its 101 tells which
+node it is. It ends on SIGTERM.`,
 		Example: `  wsrig run idle-timeout
   wsrig run idle-timeout --proxy direct --proxy /etc/haproxy/haproxy.cfg --set idle=30s
   wsrig run smoke --proxy direct        # needs nothing installed
+  wsrig run smoke --node-cmd 'node server.js'
   wsrig run smoke --runtime docker --proxy haproxy:round-robin@image=haproxy:3.2
   wsrig run versions --haproxy-bin /usr/sbin/haproxy --haproxy-bin ./haproxy-3.2/haproxy`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.nodeCmd != "" {
+				o.set = append(o.set, "node_cmd="+o.nodeCmd)
+			}
 			o.Set = make(map[string]string, len(o.set))
 			for _, kv := range o.set {
 				k, v, ok := strings.Cut(kv, "=")
@@ -74,6 +84,7 @@ names the program that runs it, so that versions compare.`,
 	f.StringSliceVar(&o.set, "set", nil, "`KNOB=VALUE` to set instead of the scenario's, as clients=500")
 	f.StringVar(&o.out, "out", "results", "`directory` for results")
 	f.BoolVar(&o.asJSON, "json", false, "print the run as JSON, without raw histograms, and everything else on standard error")
+	f.StringVar(&o.nodeCmd, "node-cmd", "", "`command` to run as chat nodes instead of wsrig's own, or the peer node-chat; short for --set node_cmd=COMMAND")
 	o.runtimeOptions.flags(cmd)
 	return cmd
 }
@@ -113,6 +124,10 @@ func runScenario(cmd *cobra.Command, name string, o runOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	noise, err := noiseOf(ctx, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
 	show := newProgress(cmd.ErrOrStderr(), plan.Trials)
 	runner := scenario.Runner{
 		Proxies: proxies, NewRuntime: where.newRuntime, Bus: where.bus, Dir: dir, Progress: show,
@@ -123,7 +138,7 @@ func runScenario(cmd *cobra.Command, name string, o runOptions) (err error) {
 
 	run.Environment = environment(context.WithoutCancel(ctx), plan, where)
 	run.Environment.Runtime = o.runtime
-	run.Environment.RunID = filepath.Base(dir)
+	run.Environment.RunID, run.Environment.SelfNoise = filepath.Base(dir), noise
 	run.Environment.Started, run.Environment.Ended = started, time.Now().UTC()
 	run.Environment.Command = command(plan, name, o)
 	if err := judge(run, plan, runErr); err != nil {
@@ -143,21 +158,32 @@ func runScenario(cmd *cobra.Command, name string, o runOptions) (err error) {
 	return printRun(cmd, run, dir, o.asJSON)
 }
 
+// noiseOf measures the self-noise of a run. That it cannot be is no reason not to run,
+// unless the run is to stop.
+func noiseOf(ctx context.Context, out io.Writer) (*result.SelfNoise, error) {
+	noise, err := usualProbe.measure(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
+		fmt.Fprintf(out, "self-noise was not measured: %v\n", err)
+		return nil, nil
+	}
+	return &noise, nil
+}
+
 // provide sees to the programs that a plan needs. It returns the bus that stands in
 // for Redis where there is none.
 func provide(ctx context.Context, plan *scenario.Plan, install bool, out io.Writer) (bus string, err error) {
-	var needs []testbed.Need
-	for _, d := range drivers(plan) {
-		needs = append(needs, need(d))
-	}
+	needs := planNeeds(plan)
 	redis := slices.ContainsFunc(plan.Cells, func(c scenario.CellPlan) bool { return c.Testbed.Bus == testbed.BusRedis })
 	if redis && install {
 		needs = append(needs, testbed.RedisNeed)
 	}
 	if missing := testbed.Missing(needs); len(missing) > 0 {
 		if !install {
-			return "", fmt.Errorf("%w: missing: %s; install with: %s, or run: wsrig deps --install",
-				errTestbed, binaries(missing), testbed.Command(missing, os.Getuid() != 0))
+			return "", fmt.Errorf("%w: missing: %s; install with: %s, or run again with --install",
+				errTestbed, testbed.Names(missing), testbed.Command(missing, os.Getuid() != 0))
 		}
 		if err := installMissing(ctx, missing, out); err != nil {
 			return "", err
@@ -179,6 +205,11 @@ func drivers(plan *scenario.Plan) []string {
 		}
 	}
 	return names
+}
+
+// usesNode tells whether a plan is known to run Node.js.
+func usesNode(plan *scenario.Plan) bool {
+	return slices.ContainsFunc(plan.Cells, func(c scenario.CellPlan) bool { return len(testbed.NodeNeeds(c.Testbed.NodeCmd)) > 0 })
 }
 
 func busOf(plan *scenario.Plan, standIn string) string {

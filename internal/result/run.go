@@ -38,6 +38,8 @@ type Environment struct {
 	Runtime  string            `json:"runtime"`  // process or docker
 	Bus      string            `json:"bus"`      // none, redis or miniredis
 	Versions map[string]string `json:"versions"` // of haproxy, nginx, redis-server
+	// SelfNoise was measured just before the run; nil where it could not be.
+	SelfNoise *SelfNoise `json:"self_noise,omitempty"`
 }
 
 // Mark is something that happened to the testbed, on the clock of the trial.
@@ -56,6 +58,7 @@ type Cell struct {
 	ID       string            `json:"id"`    // unique within the run: "haproxy:short-tunnel keepalive=none"
 	Proxy    string            `json:"proxy"` // "haproxy:short-tunnel", "direct"
 	Params   map[string]string `json:"params"`
+	NodeCmd  []string          `json:"node_cmd,omitempty"` // what ran as the nodes instead of wsrig chatnode
 	Declared *Declared         `json:"declared,omitempty"` // nil for direct
 	Config   []ConfigFile      `json:"config,omitempty"`   // as the proxy was given it
 	Trials   []Trial           `json:"trials"`
@@ -88,27 +91,29 @@ type Trial struct {
 	Seed     uint64    `json:"seed"`
 	// ClosedLoop says that messages waited for those before them: the latencies
 	// lack what a stall kept from being sent, and are never compared with open loop.
-	ClosedLoop   bool                 `json:"closed_loop,omitempty"`
-	Metrics      map[string]Metric    `json:"metrics"`
-	Histograms   map[string]Histogram `json:"histograms,omitempty"`
-	Intervals    []Interval           `json:"intervals,omitempty"`
-	Closes       []CloseGroup         `json:"closes,omitempty"`
-	Losses       []Loss               `json:"losses,omitempty"`
-	Handshakes   map[string]int       `json:"handshakes,omitempty"` // outcome ("101", "HTTP 503", "refused", "timeout", ...) to count
-	Views        []View               `json:"views,omitempty"`
-	Balance      []Balance            `json:"balance,omitempty"` // one for each connect step
-	Probes       []Probe              `json:"probes,omitempty"`  // of the search, in order
-	Usage        []Usage              `json:"usage,omitempty"`
-	Inconclusive []string             `json:"inconclusive,omitempty"` // reasons this trial proves nothing
-	Failed       []string             `json:"failed,omitempty"`       // checks every trial makes: views that disagree, a unit that died
+	ClosedLoop bool                 `json:"closed_loop,omitempty"`
+	Metrics    map[string]Metric    `json:"metrics"`
+	Histograms map[string]Histogram `json:"histograms,omitempty"`
+	Intervals  []Interval           `json:"intervals,omitempty"`
+	Closes     []CloseGroup         `json:"closes,omitempty"`
+	Losses     []Loss               `json:"losses,omitempty"`
+	Handshakes map[string]int       `json:"handshakes,omitempty"` // outcome ("101", "HTTP 503", "refused", "timeout", ...) to count
+	// HandshakeErrors are the first error of each outcome but the 101.
+	HandshakeErrors map[string]string `json:"handshake_errors,omitempty"`
+	Views           []View            `json:"views,omitempty"`
+	Balance         []Balance         `json:"balance,omitempty"` // one for each connect step
+	Probes          []Probe           `json:"probes,omitempty"`  // of the search, in order
+	Usage           []Usage           `json:"usage,omitempty"`
+	Inconclusive    []string          `json:"inconclusive,omitempty"` // reasons this trial proves nothing
+	Failed          []string          `json:"failed,omitempty"`       // checks every trial makes: views that disagree, a unit that died
 }
 
 // Metric is one figure. A metric without data is absent, never zero.
 type Metric struct {
 	Value  float64 `json:"value"`
 	Unit   string  `json:"unit"`
-	Better string  `json:"better"` // lower, higher or neither
-	N      int64   `json:"n"`      // samples behind the value; in a cell, their sum over the trials
+	Better string  `json:"better" jsonschema:"enum=lower,enum=higher,enum=neither"` // lower, higher or neither
+	N      int64   `json:"n"`                                                       // samples behind the value; in a cell, their sum over the trials
 }
 
 // Interval is one second of a trial's traffic.
@@ -125,12 +130,12 @@ type Interval struct {
 
 // CloseGroup is a set of clients whose connections ended alike.
 type CloseGroup struct {
-	By     string     `json:"by"`     // who moved first: client, node, proxy, network, unknown
-	Kind   string     `json:"kind"`   // close frame, FIN, RST, silent (no end seen: the client gave up)
-	Code   int        `json:"code"`   // close code of the frame, 0 without one
-	Cause  string     `json:"cause"`  // idle timeout, drain, killed, slow consumer, asked, ...
-	Flags  string     `json:"flags"`  // proxy's own termination state (HAProxy log), if it tells
-	Count  int        `json:"count"`  //
+	By     string     `json:"by"`    // who moved first: client, node, proxy, network, unknown
+	Kind   string     `json:"kind"`  // close frame, FIN, RST, silent (no end seen: the client gave up)
+	Code   int        `json:"code"`  // close code of the frame, 0 without one
+	Cause  string     `json:"cause"` // idle timeout, drain, killed, slow consumer, asked, ...
+	Flags  string     `json:"flags"` // proxy's own termination state (HAProxy log), if it tells
+	Count  int        `json:"count"`
 	After  *Histogram `json:"after"`  // milliseconds from the 101 to the end
 	Silent *Histogram `json:"silent"` // milliseconds from the last byte in either direction to the end
 }
@@ -142,6 +147,7 @@ type Loss struct {
 	Duplicate  int64  `json:"duplicate"`
 	Reordered  int64  `json:"reordered"`
 	Late       int64  `json:"late"`
+	Misrouted  int64  `json:"misrouted,omitempty"`
 	Deliveries int64  `json:"deliveries"`
 }
 
@@ -150,8 +156,16 @@ type View struct {
 	At     string         `json:"at"` // after which step: "connect"
 	Step   int            `json:"step"`
 	Client int            `json:"client"`
-	Node   map[string]int `json:"node"`
+	Node   map[string]int `json:"node"`            // empty: the nodes do not tell
 	Proxy  *int           `json:"proxy,omitempty"` // nil: direct, or the proxy does not tell
+}
+
+// Nodes is what the nodes count together; ok is false where they do not tell.
+func (v View) Nodes() (count int, ok bool) {
+	for _, n := range v.Node {
+		count += n
+	}
+	return count, len(v.Node) > 0
 }
 
 // Usage is one unit's use of the machine over a trial.
@@ -191,6 +205,6 @@ const (
 
 // Verdict is the outcome of the whole run.
 type Verdict struct {
-	Status  string   `json:"status"`
+	Status  string   `json:"status" jsonschema:"enum=pass,enum=fail,enum=inconclusive,enum=error"`
 	Reasons []string `json:"reasons"` // empty for a pass
 }

@@ -57,7 +57,7 @@ func (r *resolution) cell(p chosenProxy, fixed, chosen []variation) judgedCell {
 		ID:     p.ref.String(),
 		Proxy:  p.ref,
 		Params: map[string]string{},
-		Testbed: TestbedPlan{Nodes: int(t.Nodes), Bus: string(t.Bus), NodeCPU: float64(t.NodeCPU), NodeMemory: uint64(t.NodeMemory), NodeArgs: t.NodeArgs,
+		Testbed: TestbedPlan{Nodes: int(t.Nodes), Bus: string(t.Bus), NodeCPU: float64(t.NodeCPU), NodeMemory: uint64(t.NodeMemory), NodeArgs: t.NodeArgs, NodeCmd: t.NodeCmd.words(),
 			ProxyPort: t.ProxyPort, ProxyCPU: float64(t.ProxyCPU), ProxyMemory: uint64(t.ProxyMemory)},
 		Steps: make([]Step, len(r.file.Steps)),
 	}
@@ -124,6 +124,12 @@ func (r *resolution) judge(c *CellPlan, from chosenProxy) judgedCell {
 			r.order = append(r.order, problem)
 		}
 		r.faults[problem] = append(r.faults[problem], c.ID)
+	}
+	if rt := r.options.Runtime; rt != nil && !rt.Binaries && len(c.Testbed.NodeCmd) > 0 {
+		p.report("testbed.node_cmd", fmt.Sprintf("%s is a program of this machine, which the %s runtime cannot run; use --runtime process, or node_cmd: wsrig", c.Testbed.NodeCmd[0], rt.Runtime))
+	}
+	if len(c.Testbed.NodeCmd) > 0 && len(c.Testbed.NodeArgs) > 0 {
+		p.report("testbed.node_args", fmt.Sprintf("node_args are options of wsrig chatnode, and the nodes are %s; remove them, or use node_cmd: wsrig", c.Testbed.NodeCmd[0]))
 	}
 	p.unsure = brokenUnder(f.broken, "vary") || f.broken["steps"] || brokenUnder(f.broken, "testbed")
 	for i, s := range c.Steps {

@@ -67,6 +67,7 @@ type TestbedPlan struct {
 	NodeCPU     float64       `json:"node_cpu,omitempty"`     // cores that each node may use; 0: no limit
 	NodeMemory  uint64        `json:"node_memory,omitempty"`  // bytes that each node may use; 0: no limit
 	NodeArgs    []string      `json:"node_args,omitempty"`    // more options for wsrig chatnode
+	NodeCmd     []string      `json:"node_cmd,omitempty"`     // what runs instead of wsrig chatnode
 	ProxyCPU    float64       `json:"proxy_cpu,omitempty"`    // cores that the proxy may use; 0: no limit
 	ProxyMemory uint64        `json:"proxy_memory,omitempty"` // bytes that the proxy may use; 0: no limit
 	ProxyPort   int           `json:"proxy_port,omitempty"`   // fixed port of the proxy; 0 takes a free one
