@@ -72,6 +72,9 @@ func (d *Docker) make(ctx context.Context, s boxSpec) (*testcontainers.DockerCon
 			if s.dir != "" {
 				h.Mounts = []mount.Mount{{Type: mount.TypeBind, Source: s.dir, Target: s.dir}}
 			}
+			for _, dir := range s.unit.Reads {
+				h.Mounts = append(h.Mounts, mount.Mount{Type: mount.TypeBind, Source: dir, Target: dir, ReadOnly: true})
+			}
 		},
 		EndpointSettingsModifier: func(e map[string]*network.EndpointSettings) {
 			if s.network != "" {

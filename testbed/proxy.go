@@ -2,7 +2,10 @@ package testbed
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
+	"path/filepath"
+	"strings"
 
 	"wsrig/internal/result"
 )
@@ -59,6 +62,23 @@ type Source struct {
 	FileName string // haproxy.cfg, nginx.conf
 	Text     string
 	Own      bool // a user's own file: no template, addresses are rewritten
+}
+
+// reads is the directory of a user's own file, where files that it names relative to
+// itself are. The root of all directories is none: a container has its own.
+func (s Source) reads() ([]string, error) {
+	if !s.Own {
+		return nil, nil
+	}
+	path, _, _ := strings.Cut(s.Name, "#")
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Name, err)
+	}
+	if dir == string(filepath.Separator) {
+		return nil, nil
+	}
+	return []string{dir}, nil
 }
 
 // RenderInput is what a configuration is rendered for.

@@ -265,6 +265,9 @@ func (p *prepared) prepareProxy(ctx context.Context, rt Runtime, spec Spec, i in
 	u := spec.Proxy.Unit(cfg)
 	u.Name, u.Role, u.Ports, u.Limits = name, RoleProxy, ports, spec.ProxyLimits
 	u = spec.Program.of(u)
+	if u.Reads, err = spec.Source.reads(); err != nil {
+		return &ConfigError{err}
+	}
 	if err := rt.Lookup(ctx, u); err != nil {
 		return err
 	}

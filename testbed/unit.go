@@ -34,6 +34,7 @@ type Unit struct {
 	// WorkDir is where the program starts: "" in the unit's directory, else there,
 	// relative to this program's.
 	WorkDir string
+	Reads   []string // directories of this machine that its files name; a container gets them read-only
 	Ports   map[string]Port
 	Ready   func(context.Context, Instance) error // one probe; nil once it serves
 	// StopSignal ends the unit in an orderly way ("": TERM); StopGrace later it is

@@ -74,9 +74,13 @@ checks:
 
 func TestTheSameScenariosRunInContainers(t *testing.T) {
 	dir, tmp := scratch(t, everyFault)
+	own, err := filepath.Abs("../../nginx/testdata/own/nginx.conf") // which includes files beside it
+	if err != nil {
+		t.Fatal(err)
+	}
 	wsrig, env := inDocker(t, tmp)
 	for _, row := range []struct{ name, proxies string }{
-		{"smoke", "direct,haproxy:round-robin,nginx:round-robin"},
+		{"smoke", "direct,haproxy:round-robin," + own},
 		{"./interrupted.yaml", "haproxy:leastconn,nginx:least-conn"},
 	} {
 		out := runIn(t, dir, env, "0,3", wsrig, "run", row.name, "--runtime", "docker", "--proxy", row.proxies)
