@@ -207,23 +207,6 @@ func drivers(plan *scenario.Plan) []string {
 	return names
 }
 
-// usesNode tells whether a plan is known to run Node.js.
-func usesNode(plan *scenario.Plan) bool {
-	return slices.ContainsFunc(plan.Cells, func(c scenario.CellPlan) bool { return len(testbed.NodeNeeds(c.Testbed.NodeCmd)) > 0 })
-}
-
-func busOf(plan *scenario.Plan, standIn string) string {
-	for _, c := range plan.Cells {
-		if c.Testbed.Bus == testbed.BusRedis {
-			if standIn != "" {
-				return standIn
-			}
-			return testbed.BusRedis
-		}
-	}
-	return testbed.BusNone
-}
-
 // command is the command line that repeats the run, seed included.
 func command(plan *scenario.Plan, name string, o runOptions) []string {
 	args := []string{"wsrig", "run", name, "--seed", fmt.Sprint(plan.Seed)}

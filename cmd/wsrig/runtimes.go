@@ -204,3 +204,20 @@ func programsOf(plan *scenario.Plan) []planProgram {
 	}
 	return all
 }
+
+// usesNode tells whether a plan is known to run Node.js.
+func usesNode(plan *scenario.Plan) bool {
+	return slices.ContainsFunc(plan.Cells, func(c scenario.CellPlan) bool { return len(testbed.NodeNeeds(c.Testbed.NodeCmd)) > 0 })
+}
+
+func busOf(plan *scenario.Plan, standIn string) string {
+	for _, c := range plan.Cells {
+		if c.Testbed.Bus == testbed.BusRedis {
+			if standIn != "" {
+				return standIn
+			}
+			return testbed.BusRedis
+		}
+	}
+	return testbed.BusNone
+}
