@@ -77,7 +77,7 @@ scale: peers-build deps ## hold memory, handshakes, echo, fan-out and idle total
 
 .PHONY: golden
 golden: ## write the golden files, the generated scenario reference and the schema of run.json again
-	$(GO) test ./haproxy ./nginx ./internal/... -update
+	$(GO) test $$(grep -rl --include='*_test.go' 'Bool("update"' . | xargs -n 1 dirname | sort -u) -update
 
 .PHONY: clean
 clean: ## remove what was built; results stay
