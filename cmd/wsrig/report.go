@@ -12,24 +12,58 @@ import (
 )
 
 func newReportCommand() *cobra.Command {
-	asJSON := false
+	asJSON, index := false, false
 	cmd := &cobra.Command{
 		Use:   "report DIR",
 		Short: "Write every table and plot of a result again, from its run.json alone",
-		Long: `Read DIR/run.json and write report.txt, report.md and plots/ again, without running
-anything; then print the report. The exit code is the run's.`,
-		Example: "  wsrig report results/idle-timeout/latest",
-		Args:    cobra.ExactArgs(1),
+		Long: `Read DIR/run.json and write report.html, report.txt, report.md and plots/ again, without
+running anything; then print the report. The exit code is the run's.
+
+With --index, DIR is a directory of results (default results): only DIR/index.html is
+written, the page that lists all runs in it. A report of one of them renews it too.`,
+		Example: `  wsrig report results/idle-timeout/latest
+  wsrig report --index`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if index {
+				return cobra.MaximumNArgs(1)(cmd, args)
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if index {
+				return writeIndex(cmd, append(args, defaultOut)[0])
+			}
 			run, err := report.Rebuild(args[0])
 			if err != nil {
 				return usageError{err}
 			}
+			noteIndex(cmd, report.RefreshIndex(args[0]))
 			return printRun(cmd, run, args[0], asJSON)
 		},
 	}
+	cmd.Flags().BoolVar(&index, "index", false, "write the page that lists the runs below DIR, and nothing else")
+	cmd.MarkFlagsMutuallyExclusive("index", "json")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the run as JSON, without raw histograms, and the report on standard error")
 	return cmd
+}
+
+// defaultOut is where results are kept.
+const defaultOut = "results"
+
+func writeIndex(cmd *cobra.Command, root string) error {
+	if err := report.WriteIndex(root); err != nil {
+		return usageError{err}
+	}
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), filepath.Join(root, report.IndexFile))
+	return err
+}
+
+// noteIndex says that the index could not be renewed. That is no reason to keep a run
+// from its verdict.
+func noteIndex(cmd *cobra.Command, err error) {
+	if err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %v\n", err)
+	}
 }
 
 // printRun prints a run for people, or as JSON, and returns its exit code.

@@ -13,8 +13,8 @@ import (
 	"wsrig/internal/result"
 )
 
-// Rebuild reads run.json in dir, and from nothing else writes report.txt, report.md
-// and the plots again. Plots of an earlier report that the run has no data for are
+// Rebuild reads run.json in dir, and from nothing else writes report.txt, report.md,
+// report.html and the plots again. Plots of an earlier report that the run has no data for are
 // removed.
 func Rebuild(dir string) (*result.Run, error) {
 	run, err := result.Read(filepath.Join(dir, result.FileName))
@@ -24,16 +24,19 @@ func Rebuild(dir string) (*result.Run, error) {
 	return run, WriteAll(run, dir)
 }
 
-// WriteAll writes report.txt, report.md and the plots of run into dir.
+// WriteAll writes report.txt, report.md, report.html and the plots of run into dir.
 func WriteAll(run *result.Run, dir string) error {
-	var text, md bytes.Buffer
+	var text, md, page bytes.Buffer
 	if err := Text(&text, run, DefaultWidth); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
 	if err := Markdown(&md, run); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
-	for name, data := range map[string][]byte{"report.txt": text.Bytes(), "report.md": md.Bytes()} {
+	if err := HTML(&page, run); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	for name, data := range map[string][]byte{"report.txt": text.Bytes(), "report.md": md.Bytes(), HTMLFile: page.Bytes()} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			return fmt.Errorf("write report: %w", err)
 		}
