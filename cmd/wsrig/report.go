@@ -42,8 +42,8 @@ written, the page that lists all runs in it. A report of one of them renews it t
 		},
 	}
 	cmd.Flags().BoolVar(&index, "index", false, "write the page that lists the runs below DIR, and nothing else")
-	cmd.MarkFlagsMutuallyExclusive("index", "json")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the run as JSON, without raw histograms, and the report on standard error")
+	cmd.MarkFlagsMutuallyExclusive("index", "json")
 	return cmd
 }
 
