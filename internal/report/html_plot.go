@@ -86,16 +86,20 @@ func (v *plotViews) figure(name string, list []*Figure) (*figureView, error) {
 		}
 		f.Legend = append(f.Legend, legendView{clip(e.label, maxName), sampleSVG(e.style)})
 	}
-	leftOut := 0
+	leftOut, full := 0, false
 	for _, part := range list {
 		for _, p := range part.panels {
-			if v.bytes > maxDrawings {
+			if full {
 				leftOut++
 				continue
 			}
 			panel, err := viewPanel(f.Title, p)
 			if err != nil {
 				return nil, err
+			}
+			if full = v.bytes+len(panel.SVG) > maxDrawings; full {
+				leftOut++
+				continue
 			}
 			v.bytes += len(panel.SVG)
 			f.Panels = append(f.Panels, panel)

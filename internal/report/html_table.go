@@ -73,21 +73,33 @@ func viewTable(t Table, number int) tableView {
 }
 
 // viewGroup lays out the rows from start to end, which have equal group columns.
+// Within them, rows on end of one cell share the cells of its parameters too.
 func (t Table) viewGroup(start, end int) [][]cellView {
 	var rows [][]cellView
 	for i := start; i < end; i++ {
 		var cells []cellView
 		for j, c := range t.Columns {
-			spans := c.Group && end-start > 1
-			if spans && i > start {
-				continue
+			first, last := i, i+1
+			switch {
+			case c.Group:
+				first, last = start, end
+			case c.Role == roleParam:
+				for first > start && t.sameParams(first-1, i, j) {
+					first--
+				}
+				for last < end && t.sameParams(last, i, j) {
+					last++
+				}
+			}
+			if first < i {
+				continue // a row above has it
 			}
 			cell := viewCell(c, t.Rows[i][j])
-			if spans {
-				cell.RowSpan = end - start
+			if last-first > 1 {
+				cell.RowSpan = last - first
 			}
 			switch {
-			case j == 0 && spans:
+			case j == 0 && cell.RowSpan > 0:
 				cell.Scope = "rowgroup"
 			case j == 0:
 				cell.Scope = "row"
@@ -97,6 +109,17 @@ func (t Table) viewGroup(start, end int) [][]cellView {
 		rows = append(rows, cells)
 	}
 	return rows
+}
+
+// sameParams tells whether two rows of one group agree in every parameter up to
+// column j.
+func (t Table) sameParams(a, b, j int) bool {
+	for k, c := range t.Columns[:j+1] {
+		if c.Role == roleParam && t.Rows[a][k] != t.Rows[b][k] {
+			return false
+		}
+	}
+	return true
 }
 
 // verdictClasses are how the words of verdict columns are shown.

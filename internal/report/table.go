@@ -34,6 +34,7 @@ type role int
 const (
 	roleText    role = iota // figures, or any other text
 	roleProxy               // names of proxies or cells: with the colour of the driver
+	roleParam               // values of a parameter
 	roleVerdict             // ok, FAIL, ?: what failed stands out
 )
 

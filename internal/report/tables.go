@@ -134,7 +134,7 @@ func cellColumns(rows []*row) []column {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
-		columns = append(columns, column{Column{Header: name}, func(r *row) string {
+		columns = append(columns, column{Column{Header: name, Role: roleParam}, func(r *row) string {
 			if v, ok := r.cell.Params[name]; ok {
 				return v
 			}
