@@ -74,7 +74,7 @@ func HTML(w io.Writer, run *result.Run) error {
 		Verdict:  result.Verdict{Status: run.Verdict.Status, Reasons: clipAll(run.Verdict.Reasons, maxText)},
 		Setting:  clipAll(setting(run), maxText),
 		Started:  moment(run.Environment.Started),
-		Command:  clip(commandLine(run.Environment.Command), maxText),
+		Command:  clip(commandLine(run.Environment.Command), maxFileText),
 		Plan:     planText(run.Plan),
 	}
 	for i, t := range Tables(run) {

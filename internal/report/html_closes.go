@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"slices"
-	"strconv"
 
 	"wsrig/internal/result"
 )
@@ -15,15 +14,6 @@ var closesTable = tableDef{
 }
 
 var closesColumns = []column{
-	closesColumn("first by", false, func(g result.CloseGroup) string { return g.By }),
-	closesColumn("code", true, func(g result.CloseGroup) string {
-		if g.Code == 0 {
-			return ""
-		}
-		return strconv.Itoa(g.Code)
-	}),
-	closesColumn("cause", false, func(g result.CloseGroup) string { return g.Cause }),
-	closesColumn("proxy's flags", false, func(g result.CloseGroup) string { return g.Flags }),
 	{Column{Header: "clients", Right: true}, func(r *row) string {
 		n := 0
 		for _, g := range r.closeGroups() {
@@ -68,12 +58,6 @@ func (r *row) closeGroups() []result.CloseGroup {
 		}
 	}
 	return groups
-}
-
-func closesColumn(header string, right bool, text func(result.CloseGroup) string) column {
-	return column{Column{Header: header, Right: right}, func(r *row) string {
-		return cmp.Or(text(r.closeGroups()[0]), missing)
-	}}
 }
 
 // closesMedian is a median over all trials together.

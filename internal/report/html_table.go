@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"wsrig/internal/result"
@@ -26,10 +27,12 @@ type cellView struct {
 }
 
 // Texts from a run are cut at these lengths, in characters: a name at maxName,
-// sentences at maxText.
+// sentences at maxText. Texts of a column that may wrap are broken over lines where one
+// is longer than proseLength.
 const (
-	maxName = 160
-	maxText = 2000
+	maxName     = 160
+	maxText     = 600
+	proseLength = 32
 )
 
 // clip makes s printable and at most n characters long.
@@ -56,10 +59,13 @@ func clipAll(texts []string, n int) []string {
 // viewTable lays t out. Its number makes its id.
 func viewTable(t Table, number int) tableView {
 	v := tableView{ID: fmt.Sprintf("table-%d", number), Title: t.Title, Notes: clipAll(t.Notes, maxText)}
-	for _, c := range t.Columns {
+	t.Columns = slices.Clone(t.Columns)
+	for j := range t.Columns {
+		c := &t.Columns[j]
 		c.Header = clip(c.Header, maxName)
-		v.Columns = append(v.Columns, c)
+		c.Wrap = c.Wrap && slices.ContainsFunc(t.Rows, func(row []string) bool { return length(row[j]) > proseLength })
 	}
+	v.Columns = t.Columns
 	_, heads := t.ungrouped() // nil where no two rows share a head
 	for start := 0; start < len(t.Rows); {
 		end := start + 1
@@ -126,16 +132,13 @@ func (t Table) sameParams(a, b, j int) bool {
 var verdictClasses = map[string]string{"ok": "pass", "fair": "pass", "FAIL": "fail", "UNFAIR": "fail", "?": "inconclusive"}
 
 func viewCell(c Column, text string) cellView {
-	limit := maxName
-	if c.Wrap {
-		limit = maxText
-	}
-	cell := cellView{Text: clip(text, limit)}
+	cell := cellView{Text: clip(text, maxName)}
 	var classes []string
 	if c.Right {
 		classes = append(classes, "figure")
 	}
 	if c.Wrap {
+		cell.Text = clip(text, maxText)
 		classes = append(classes, "prose")
 	}
 	switch c.Role {

@@ -333,7 +333,7 @@ func TestClosesSayHowConnectionsEnded(t *testing.T) {
 	if !ok || len(table.Rows) != 6 {
 		t.Fatalf("%d rows, want two for each of three cells", len(table.Rows))
 	}
-	if got, want := strings.Join(table.Rows[1], "|"), "haproxy:short|FIN by proxy (idle timeout, cD--)|proxy|–|idle timeout|cD--|40|2 s|2 s"; got != want {
+	if got, want := strings.Join(table.Rows[1], "|"), "haproxy:short|FIN by proxy (idle timeout, cD--)|40|2 s|2 s"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
