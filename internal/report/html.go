@@ -54,6 +54,7 @@ type runPage struct {
 	Closes *tableView
 
 	Open, Held *tableView // checks that failed or could not be judged; those that hold
+	HeldCount  string
 
 	Differences []diffView
 	Configs     []*configView
@@ -108,7 +109,8 @@ func (p *runPage) fillDetails(run *result.Run) {
 	p.Events = view(eventsTable(run))
 	p.Closes = view(closesTable.of(run))
 	p.Open = view(checksTable(run, "Checks that failed or could not be judged", func(c result.Check) bool { return !holds(c) }))
-	p.Held = view(checksTable(run, "Checks that hold", holds))
+	held, ok := checksTable(run, "Checks that hold", holds)
+	p.Held, p.HeldCount = view(held, ok), plural(len(held.Rows), "check holds", "checks hold")
 }
 
 // planText is the plan as people read it; a plan that is too long for a page is in

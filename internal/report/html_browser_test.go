@@ -105,6 +105,7 @@ const lookScript = `(() => {
       amiss.push("a <" + e.tagName + "> scrolls and cannot be reached with the keyboard");
   }
   for (const e of document.querySelectorAll("section, h1, h2, h3, table, figure svg")) {
+    if (e.closest("details:not([open])")) continue;
     const r = e.getBoundingClientRect();
     if (r.width < 1 || r.height < 1) amiss.push("<" + e.tagName + "> " + e.textContent.slice(0, 30) + " is not to be seen");
   }
@@ -173,7 +174,7 @@ func lookAt(t *testing.T, browser context.Context, name, page string) {
 	var hidden int
 	must(t, chromedp.Run(ctx,
 		emulation.SetEmulatedMedia().WithMedia("print").WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}),
-		chromedp.Evaluate(`[...document.querySelectorAll("details > pre")].filter(e => e.getBoundingClientRect().height < 1 || !e.checkVisibility({contentVisibilityAuto: true})).length
+		chromedp.Evaluate(`[...document.querySelectorAll("details > pre, details table")].filter(e => e.getBoundingClientRect().height < 1 || !e.checkVisibility({contentVisibilityAuto: true})).length
 			+ (getComputedStyle(document.documentElement).backgroundColor === "rgb(255, 255, 255)" ? 0 : 1000)`, &hidden)))
 	if hidden > 0 {
 		t.Errorf("printed: %d texts are folded away (1000: on a dark ground)", hidden)

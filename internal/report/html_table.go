@@ -156,7 +156,7 @@ func viewCell(c Column, text string) cellView {
 // checksTable is the checks that keep says yes to; ok is false where there are none.
 func checksTable(run *result.Run, title string, keep func(result.Check) bool) (t Table, ok bool) {
 	t = Table{Title: title, Columns: []Column{
-		{Header: "cell", Role: roleProxy, Group: true}, {Header: "check", Wrap: true}, {Header: "got", Wrap: true}, {Header: "want", Wrap: true}, {Header: "verdict", Role: roleVerdict},
+		{Header: "check", Wrap: true, Group: true}, {Header: "cell", Role: roleProxy}, {Header: "got", Wrap: true}, {Header: "want", Wrap: true}, {Header: "verdict", Role: roleVerdict},
 	}}
 	for _, c := range run.Checks {
 		if !keep(c) {
@@ -168,7 +168,7 @@ func checksTable(run *result.Run, title string, keep func(result.Check) bool) (t
 		} else if c.OK != nil {
 			verdict = "FAIL"
 		}
-		row := []string{c.Cell, c.Expr, c.Got, c.Want, verdict}
+		row := []string{c.Expr, c.Cell, c.Got, c.Want, verdict}
 		for i, text := range row {
 			if text == "" {
 				row[i] = missing

@@ -489,3 +489,14 @@ func TestIndexLeavesOtherPagesAlone(t *testing.T) {
 		t.Error("a results directory that does not exist has an index")
 	}
 }
+
+// A proxy has one colour everywhere, its parameters or not.
+func TestCellsHaveTheColourOfTheirProxy(t *testing.T) {
+	for name, want := range map[string]string{
+		"direct": "direct", "direct keepalive=none": "direct", "haproxy:x keepalive=a:b": "haproxy", "nginx:./my file.conf": "nginx", "envoy:x": "green",
+	} {
+		if got := inkOf(driverColour(name)); got != want {
+			t.Errorf("%s is drawn in %q, want %q", name, got, want)
+		}
+	}
+}

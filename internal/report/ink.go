@@ -59,9 +59,11 @@ func inkOf(c color.Color) string {
 	return inks[rgba]
 }
 
-// driverColour is the colour of a cell's proxy, by the word before its colon.
+// driverColour is the colour of a proxy or of a cell, by the word before its colon, or
+// before its parameters where it has none.
 func driverColour(proxy string) color.RGBA {
 	driver, _, _ := strings.Cut(proxy, ":")
+	driver, _, _ = strings.Cut(driver, " ")
 	if c, ok := driverColours[driver]; ok {
 		return c
 	}

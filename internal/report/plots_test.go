@@ -168,16 +168,21 @@ func FuzzReport(f *testing.F) {
 		Verdict(run)
 		must(t, Text(io.Discard, run, 0))
 		must(t, Markdown(io.Discard, run))
+		drawable := true
 		for name, figuresOf := range plots {
 			figures, err := figuresOf(run)
 			if err != nil {
-				continue // a histogram of an unknown unit
+				drawable = false // a histogram of an unknown unit
+				continue
 			}
 			for _, fig := range figures {
 				if _, err := fig.SVG(); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
+		}
+		if drawable {
+			must(t, HTML(io.Discard, run))
 		}
 	})
 }
