@@ -74,9 +74,11 @@ func HTML(w io.Writer, run *result.Run) error {
 		Scenario: clip(run.Scenario, maxName),
 		Verdict:  result.Verdict{Status: run.Verdict.Status, Reasons: clipAll(run.Verdict.Reasons, maxText)},
 		Setting:  clipAll(setting(run), maxText),
-		Started:  moment(run.Environment.Started),
 		Command:  clip(commandLine(run.Environment.Command), maxFileText),
 		Plan:     planText(run.Plan),
+	}
+	if at := run.Environment.Started; !at.IsZero() {
+		p.Started = moment(at)
 	}
 	for i, t := range Tables(run) {
 		p.Tables = append(p.Tables, viewTable(t, i+1))
