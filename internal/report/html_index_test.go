@@ -20,7 +20,7 @@ func TestIndexListsRunsTheNewestFirst(t *testing.T) {
 		dir = filepath.Join(root, dir)
 		must(t, os.MkdirAll(dir, 0o755))
 		must(t, result.Write(dir, run))
-		must(t, WriteAll(run, dir))
+		must(t, os.WriteFile(filepath.Join(dir, HTMLFile), pageOf(t, run), 0o644))
 	}
 	save("smoke/20260304T120000Z-aaaaaa", load(t, "smoke"))
 	later := load(t, "idle-timeout")

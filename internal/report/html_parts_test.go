@@ -129,7 +129,7 @@ func TestDrawingsUseTheStyleSheet(t *testing.T) {
 // A run with more to draw than a page may hold says what it left out.
 func TestDrawingsKeepBelowTheLimit(t *testing.T) {
 	run := load(t, "nodes")
-	for i := range 300 {
+	for i := range 100 {
 		c := run.Cells[i%3]
 		c.ID, c.Proxy = fmt.Sprintf("haproxy:v%d", i), fmt.Sprintf("haproxy:v%d", i)
 		run.Cells = append(run.Cells, c)
