@@ -80,7 +80,7 @@ node it is. It ends on SIGTERM.`,
 	f.IntVar(&o.Parallel, "parallel", 0, "cells to run at the same time (default the scenario's)")
 	f.Uint64Var(&o.Seed, "seed", 0, "seed of everything that is drawn (default a new one)")
 	f.StringSliceVar(&o.set, "set", nil, "`KNOB=VALUE` to set instead of the scenario's, as clients=500")
-	f.StringVar(&o.out, "out", "results", "`directory` for results")
+	f.StringVar(&o.out, "out", defaultOut, "`directory` for results")
 	f.BoolVar(&o.asJSON, "json", false, "print the run as JSON, without raw histograms, and everything else on standard error")
 	f.BoolVar(&o.install, "install", false, "install missing programs with apt-get, as root or through sudo")
 	f.StringVar(&o.nodeCmd, "node-cmd", "", "`command` to run as chat nodes instead of wsrig's own, or the peer node-chat; short for --set node_cmd=COMMAND")
@@ -146,6 +146,7 @@ func runScenario(cmd *cobra.Command, name string, o runOptions) error {
 	if err := save(run, dir); err != nil {
 		return errors.Join(runErr, err)
 	}
+	noteIndex(cmd, report.WriteIndex(o.out))
 	if runErr != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "results so far: %s\n", dir)
 		var config *testbed.ConfigError
