@@ -72,7 +72,9 @@ func (tb *tab) awaitNode(other string) string {
 	return node
 }
 
-func (tb *tab) status() string { return eval[string](tb, `document.getElementById("status").textContent`) }
+func (tb *tab) status() string {
+	return eval[string](tb, `document.getElementById("status").textContent`)
+}
 
 // say types a line into the focused page and sends it with Enter.
 func (tb *tab) say(text string) {

@@ -145,11 +145,16 @@ func runScenario(cmd *cobra.Command, name string, o runOptions) error {
 // provide sees to the programs that a plan needs. It returns the bus that stands in
 // for Redis where there is none.
 func provide(ctx context.Context, plan *scenario.Plan, install bool, out io.Writer) (bus string, err error) {
+	redis := slices.ContainsFunc(plan.Cells, func(c scenario.CellPlan) bool { return c.Testbed.Bus == testbed.BusRedis })
+	return providePrograms(ctx, drivers(plan), redis, install, out)
+}
+
+// providePrograms sees to the programs of proxies, and to Redis if it is wanted.
+func providePrograms(ctx context.Context, drivers []string, redis, install bool, out io.Writer) (bus string, err error) {
 	var needs []testbed.Need
-	for _, d := range drivers(plan) {
+	for _, d := range drivers {
 		needs = append(needs, need(d))
 	}
-	redis := slices.ContainsFunc(plan.Cells, func(c scenario.CellPlan) bool { return c.Testbed.Bus == testbed.BusRedis })
 	if redis && install {
 		needs = append(needs, testbed.RedisNeed)
 	}
