@@ -102,8 +102,8 @@ export class Log {
   }
 }
 
-// The outbox has what this page said and has not seen come back. A line leaves the outbox when the
-// room has it, and only then, so it is sent again after every lost connection.
+// The outbox has what this page said and has not seen come back. A line leaves it when
+// the room has the line, and only then, so it is sent again after a lost connection.
 //
 // The body that a page sends is {"id": 32 hex digits, "text": ...}: a line that was
 // taken by a node just before the connection broke, and was sent again, is shown once,
