@@ -58,7 +58,8 @@ export class Log {
   #list;
   #shown = []; // {element, size}, the oldest first
   #chars = 0;
-  #waiting = []; // lines that are not drawn yet
+  #waiting = []; // {make, size} of lines that are not drawn yet
+  #waitingChars = 0;
   #timer = 0;
 
   constructor(list) { this.#list = list; }
@@ -76,7 +77,11 @@ export class Log {
 
   #add(size, make) {
     this.#waiting.push({ size, make });
-    if (this.#waiting.length > maxLines) this.#waiting.shift();
+    this.#waitingChars += size;
+    // Browsers draw a window that nobody sees once a minute: that much may come.
+    while (this.#waiting.length > 1 && (this.#waiting.length > maxLines || this.#waitingChars > maxChars)) {
+      this.#waitingChars -= this.#waiting.shift().size;
+    }
     this.#timer ||= setTimeout(() => this.#draw(), drawEvery);
   }
 
@@ -92,6 +97,7 @@ export class Log {
       this.#chars += size;
     }
     this.#waiting = [];
+    this.#waitingChars = 0;
     // The last line stays, however long it is: the node has limited it.
     while (this.#shown.length > 1 && (this.#shown.length > maxLines || this.#chars > maxChars)) {
       const { element, size } = this.#shown.shift();

@@ -79,7 +79,7 @@ function welcome(hello) {
   limit = Number(hello.limit) || Infinity;
   attempt = 0;
   setStatus("In room " + wanted.room + ", served by node " + node, true);
-  log.notice("Connected to node " + node + ".");
+  log.notice("Connected to node " + node + ", in room " + wanted.room + ".");
   // No more than the log shows, and so no more than the known keys cover.
   const history = Array.isArray(hello.history) ? hello.history.filter(isMessage).slice(-maxLines) : null;
   if (met && !history) {

@@ -27,6 +27,8 @@ const patience = 60 * time.Second
 var wsrigBinary string
 
 func TestMain(m *testing.M) {
+	// haproxy is in sbin, which a user's PATH may lack.
+	os.Setenv("PATH", testbed.WithSystemPrograms(os.Getenv("PATH"))) // never fails for this name
 	dir, err := os.MkdirTemp("", "wsrig-page-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "build wsrig for the tests:", err)
@@ -63,7 +65,7 @@ func need(t *testing.T, programs ...string) (browser string) {
 		}
 	}
 	for _, p := range programs {
-		if _, err := exec.LookPath(testbedPath(p)); err != nil {
+		if _, err := exec.LookPath(p); err != nil {
 			missing += " " + p
 		}
 	}
@@ -74,12 +76,6 @@ func need(t *testing.T, programs ...string) (browser string) {
 		t.Skipf("not installed: %s", missing)
 	}
 	return browser
-}
-
-func testbedPath(program string) string {
-	// haproxy and nginx are in sbin, which a user's PATH may lack.
-	os.Setenv("PATH", testbed.WithSystemPrograms(os.Getenv("PATH")))
-	return program
 }
 
 // startBrowser starts a headless browser that ends with the test.
@@ -109,7 +105,7 @@ func startBrowser(t *testing.T, path string) context.Context {
 	return ctx
 }
 
-// startTestbed starts two nodes with these options, behind HAProxy, until the test ends.
+// startTestbed starts nodes with these options, behind HAProxy, until the test ends.
 func startTestbed(t *testing.T, nodes int, nodeArgs ...string) *testbed.Testbed {
 	t.Helper()
 	rt, err := testbed.NewProcessRuntime(wsrigBinary, t.TempDir())
