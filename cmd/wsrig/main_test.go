@@ -69,6 +69,8 @@ func TestScripts(t *testing.T) {
 			"listen-on":     listenOn,
 			"await-address": awaitAddress,
 			"await-field":   awaitField,
+			"free-port":     freePort,
+			"await-port":    awaitPort,
 		},
 	})
 }
@@ -205,4 +207,26 @@ func awaitField(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s: no line matches %s:\n%s", args[0], args[1], text)
+}
+
+// freePort is "free-port VAR": it puts the number of a port into VAR that nobody
+// listens on.
+func freePort(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	ts.Check(l.Close())
+}
+
+// awaitPort is "await-port NUMBER": it waits until somebody listens there.
+func awaitPort(ts *testscript.TestScript, _ bool, args []string) {
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) {
+		if c, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", args[0]), time.Second); err == nil {
+			c.Close()
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("port %s: nobody listens there", args[0])
 }

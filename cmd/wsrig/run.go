@@ -111,6 +111,10 @@ func runScenario(cmd *cobra.Command, name string, o runOptions) error {
 	if err != nil {
 		return err
 	}
+	noise, err := noiseOf(ctx, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
 	show := newProgress(cmd.ErrOrStderr(), plan.Trials)
 	runner := scenario.Runner{
 		Proxies:    proxies,
@@ -122,7 +126,7 @@ func runScenario(cmd *cobra.Command, name string, o runOptions) error {
 	show.Close()
 
 	run.Environment = environment(context.WithoutCancel(ctx), drivers(plan), busOf(plan, bus))
-	run.Environment.RunID = filepath.Base(dir)
+	run.Environment.RunID, run.Environment.SelfNoise = filepath.Base(dir), noise
 	run.Environment.Started, run.Environment.Ended = started, time.Now().UTC()
 	run.Environment.Command = command(plan, name, o)
 	if err := judge(run, plan, runErr); err != nil {
@@ -140,6 +144,20 @@ func runScenario(cmd *cobra.Command, name string, o runOptions) error {
 		return fmt.Errorf("%w: %w", errTestbed, runErr)
 	}
 	return printRun(cmd, run, dir, o.asJSON)
+}
+
+// noiseOf measures the self-noise of a run. That it cannot be is no reason not to run,
+// unless the run is to stop.
+func noiseOf(ctx context.Context, out io.Writer) (*result.SelfNoise, error) {
+	noise, err := usualProbe.measure(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
+		fmt.Fprintf(out, "self-noise was not measured: %v\n", err)
+		return nil, nil
+	}
+	return &noise, nil
 }
 
 // provide sees to the programs that a plan needs. It returns the bus that stands in

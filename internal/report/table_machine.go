@@ -15,6 +15,8 @@ var handshakeColumns = []column{
 	total("ok", "handshake.ok"),
 	total("failed", "handshake.failed"),
 	{Column{Header: "failed how", Wrap: true}, failureText},
+	{Column{Header: "example", Wrap: true}, failureExamples},
+	figure("rate", "handshake.rate"),
 	figure("connect p50", "handshake.connect.p50"),
 	figure("connect p99", "handshake.connect.p99"),
 	figure("upgrade p50", "handshake.upgrade.p50"),
@@ -25,10 +27,10 @@ func hasHandshakes(c *result.Cell) bool {
 	return has("handshake.ok")(c) || has("handshake.failed")(c)
 }
 
-// failureText lists the outcomes of handshakes other than a 101, over all trials,
-// the most frequent first.
-func failureText(r *row) string {
-	counts := map[string]int{}
+// failures are the outcomes of handshakes other than a 101, over all trials, the most
+// frequent first.
+func failures(r *row) (outcomes []string, counts map[string]int) {
+	counts = map[string]int{}
 	for _, t := range r.trials {
 		for outcome, n := range t.Handshakes {
 			if outcome != "101" && n > 0 {
@@ -36,16 +38,36 @@ func failureText(r *row) string {
 			}
 		}
 	}
-	if len(counts) == 0 {
+	return slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	}), counts
+}
+
+// failureText lists the outcomes of handshakes that failed.
+func failureText(r *row) string {
+	outcomes, counts := failures(r)
+	if len(outcomes) == 0 {
 		return missing
 	}
-	outcomes := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
-		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
-	})
 	for i, o := range outcomes {
 		outcomes[i] = fmt.Sprintf("%d %s", counts[o], o)
 	}
 	return strings.Join(outcomes, "; ")
+}
+
+// failureExamples is an error of each outcome of a handshake that failed.
+func failureExamples(r *row) string {
+	var examples []string
+	outcomes, _ := failures(r)
+	for _, outcome := range outcomes {
+		for _, t := range r.trials {
+			if text := t.HandshakeErrors[outcome]; text != "" {
+				examples = append(examples, outcome+": "+text)
+				break
+			}
+		}
+	}
+	return strings.Join(examples, "; ")
 }
 
 var usageColumns = []column{
@@ -56,6 +78,13 @@ var usageColumns = []column{
 	figure("memory nodes", "usage.rss_nodes"),
 	figure("memory workers", "usage.rss_worker"),
 	figure("schedule lag p99", "schedule.lag.p99"),
+}
+
+// connectionMemoryColumns are from 1,000 idle clients on.
+var connectionMemoryColumns = []column{
+	figure("proxy", "usage.rss_per_connection_proxy"),
+	figure("nodes", "usage.rss_per_connection_nodes"),
+	figure("workers", "usage.rss_per_connection_worker"),
 }
 
 // cores is a column of CPU use to a thousandth of a core: sampling tells no more.

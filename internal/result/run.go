@@ -38,6 +38,8 @@ type Environment struct {
 	Runtime  string            `json:"runtime"`  // process or docker
 	Bus      string            `json:"bus"`      // none, redis or miniredis
 	Versions map[string]string `json:"versions"` // of haproxy, nginx, redis-server
+	// SelfNoise was measured just before the run; nil where it could not be.
+	SelfNoise *SelfNoise `json:"self_noise,omitempty"`
 }
 
 // Mark is something that happened to the testbed, on the clock of the trial.
@@ -88,19 +90,21 @@ type Trial struct {
 	Seed     uint64    `json:"seed"`
 	// ClosedLoop says that messages waited for those before them: the latencies
 	// lack what a stall kept from being sent, and are never compared with open loop.
-	ClosedLoop   bool                 `json:"closed_loop,omitempty"`
-	Metrics      map[string]Metric    `json:"metrics"`
-	Histograms   map[string]Histogram `json:"histograms,omitempty"`
-	Intervals    []Interval           `json:"intervals,omitempty"`
-	Closes       []CloseGroup         `json:"closes,omitempty"`
-	Losses       []Loss               `json:"losses,omitempty"`
-	Handshakes   map[string]int       `json:"handshakes,omitempty"` // outcome ("101", "HTTP 503", "refused", "timeout", ...) to count
-	Views        []View               `json:"views,omitempty"`
-	Balance      []Balance            `json:"balance,omitempty"` // one for each connect step
-	Probes       []Probe              `json:"probes,omitempty"`  // of the search, in order
-	Usage        []Usage              `json:"usage,omitempty"`
-	Inconclusive []string             `json:"inconclusive,omitempty"` // reasons this trial proves nothing
-	Failed       []string             `json:"failed,omitempty"`       // checks every trial makes: views that disagree, a unit that died
+	ClosedLoop bool                 `json:"closed_loop,omitempty"`
+	Metrics    map[string]Metric    `json:"metrics"`
+	Histograms map[string]Histogram `json:"histograms,omitempty"`
+	Intervals  []Interval           `json:"intervals,omitempty"`
+	Closes     []CloseGroup         `json:"closes,omitempty"`
+	Losses     []Loss               `json:"losses,omitempty"`
+	Handshakes map[string]int       `json:"handshakes,omitempty"` // outcome ("101", "HTTP 503", "refused", "timeout", ...) to count
+	// HandshakeErrors are the first error of each outcome but the 101.
+	HandshakeErrors map[string]string `json:"handshake_errors,omitempty"`
+	Views           []View            `json:"views,omitempty"`
+	Balance         []Balance         `json:"balance,omitempty"` // one for each connect step
+	Probes          []Probe           `json:"probes,omitempty"`  // of the search, in order
+	Usage           []Usage           `json:"usage,omitempty"`
+	Inconclusive    []string          `json:"inconclusive,omitempty"` // reasons this trial proves nothing
+	Failed          []string          `json:"failed,omitempty"`       // checks every trial makes: views that disagree, a unit that died
 }
 
 // Metric is one figure. A metric without data is absent, never zero.
@@ -142,6 +146,7 @@ type Loss struct {
 	Duplicate  int64  `json:"duplicate"`
 	Reordered  int64  `json:"reordered"`
 	Late       int64  `json:"late"`
+	Misrouted  int64  `json:"misrouted,omitempty"`
 	Deliveries int64  `json:"deliveries"`
 }
 

@@ -110,6 +110,8 @@ func valueName(t reflect.Type) string {
 		return "steps, see below"
 	case reflect.TypeFor[TestbedBlock]():
 		return "map, see below"
+	case reflect.TypeFor[arrivalName]():
+		return "constant or poisson"
 	case reflect.TypeFor[loopName]():
 		return "open or closed"
 	case reflect.TypeFor[[]TimedFault]():

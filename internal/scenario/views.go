@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"wsrig/internal/result"
-	"wsrig/loadgen"
 )
 
 // viewsAgreeWithin is how long the three counts may take to settle: a node counts a
@@ -73,10 +72,10 @@ func (t *trial) view(ctx context.Context, step string) (result.View, error) {
 
 // openClients asks the workers how many of their clients are connected.
 func (t *trial) openClients(ctx context.Context) (int, error) {
-	results, err := each[loadgen.CountResult](ctx, t, loadgen.CommandCount, nil, func(int) any { return struct{}{} })
+	open, err := t.openByWorker(ctx)
 	n := 0
-	for _, r := range results {
-		n += r.Open
+	for _, of := range open {
+		n += of
 	}
 	return n, err
 }
