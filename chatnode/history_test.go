@@ -135,6 +135,47 @@ func TestNoHistoryUnlessAskedFor(t *testing.T) {
 	}
 }
 
+// TestAHistoryThatCannotBeKeptStopsNoMessage: somebody else's key is in its place.
+func TestAHistoryThatCannotBeKeptStopsNoMessage(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + r.port})
+	defer client.Close()
+	if err := client.Set(context.Background(), historyPrefix+"tea", "no list", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	n := startNode(t, r.on("n1", func(c *Config) { c.History = 3 }))
+	a := n.join(t, "tea", "a")
+	a.say("x")
+	if e := a.hear(); e.Body != "x" {
+		t.Errorf("heard %+v", e)
+	}
+	if _, h := n.greet(t, "tea", "b"); h.History != nil || h.Node != "n1" {
+		t.Errorf("hello %+v, want one without history", h)
+	}
+	if got := n.metric(t, "chatnode_publishes_failed_total"); got != 0 {
+		t.Errorf("%v publishes failed, want none", got)
+	}
+}
+
+// TestAMessageThatCouldNotBePublishedCountsOnce, though four commands failed for it.
+func TestAMessageThatCouldNotBePublishedCountsOnce(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	n := startNode(t, r.on("n1", func(c *Config) { c.History = 3 }))
+	a := n.join(t, "tea", "a")
+	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + r.port})
+	defer client.Close()
+	// Redis refuses the transaction, as one that is out of memory does.
+	if err := client.ConfigSet(context.Background(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		a.say("x")
+	}
+	n.awaitMetric(t, "chatnode_publishes_failed_total", 3)
+}
+
 func TestHistoryLeavesOutWhatIsNoHeadAndIsBounded(t *testing.T) {
 	t.Parallel()
 	head := func(body string) string {
