@@ -105,4 +105,4 @@ golden: ## write the golden files and the generated scenario reference again
 
 .PHONY: clean
 clean: ## remove what was built; results stay
-	rm -rf bin
+	rm -rf bin dist
