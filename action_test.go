@@ -32,7 +32,7 @@ type step struct {
 	Env                            map[string]string
 }
 
-type workflow struct {
+type exampleWorkflow struct {
 	Name        string
 	On          map[string]any
 	Permissions map[string]string
@@ -61,9 +61,6 @@ func readAction(t *testing.T) (action, string) {
 	text := decodeYAML(t, "action.yml", &a)
 	return a, text
 }
-
-// pinned is an action with the version it is to be, and not a branch.
-var pinned = regexp.MustCompile(`^[\w.-]+/[\w./-]+@v\d+(\.\d+)*$`)
 
 func TestTheActionIsWhole(t *testing.T) {
 	a, text := readAction(t)
@@ -121,7 +118,7 @@ func TestTheActionIsWhole(t *testing.T) {
 func TestTheExampleWorkflowFitsTheAction(t *testing.T) {
 	a, _ := readAction(t)
 	const file = ".github/workflows/example.yml"
-	var w workflow
+	var w exampleWorkflow
 	text := decodeYAML(t, file, &w)
 	if len(w.Jobs) == 0 || len(w.On) == 0 {
 		t.Fatalf("%s has %d jobs, %d triggers", file, len(w.Jobs), len(w.On))

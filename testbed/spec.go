@@ -16,6 +16,7 @@ type Spec struct {
 	NodePing time.Duration // nodes ping their clients this often; 0 never
 	NodeCPU  float64       // cores that each node may use; 0 sets no limit
 	NodeArgs []string      // more options for wsrig chatnode
+	NodeCmd  []string      // what runs instead of wsrig chatnode; see ParseNodeCommand
 	Proxy    Proxy         // nil for direct
 	Source   Source        // the proxy's configuration
 	Port     int           // fixed port of the proxy; 0 takes a free one
@@ -78,6 +79,9 @@ func redisUnit(bus string, port Port) Unit {
 }
 
 func nodeUnit(spec Spec, name string, port Port, redis *Unit) Unit {
+	if len(spec.NodeCmd) > 0 {
+		return commandUnit(spec, name, port, redis)
+	}
 	args := []string{"chatnode", "--name", name, "--listen", port.Listen}
 	if redis != nil {
 		args = append(args, "--bus", "redis", "--redis", "redis://"+redis.Ports["redis"].Peer)

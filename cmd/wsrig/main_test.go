@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -15,6 +16,10 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	nodechat "wsrig/peers/node-chat"
+	"wsrig/testbed"
 )
 
 // wsrigBinary is this command, built for the tests: units start it again, so the
@@ -43,10 +48,9 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script/*.txtar: the command as a person uses it. The
 // scripts skip themselves without the programs they need; in CI that is a failure.
 func TestScripts(t *testing.T) {
-	for _, n := range allNeeds() {
-		if _, err := exec.LookPath(n.Binary); err != nil && os.Getenv("CI") != "" {
-			t.Fatalf("%s is not installed; run make deps", n.Binary)
-		}
+	peer := testbed.NodeNeeds([]string{"node-chat"})
+	if missing := testbed.Missing(append(allNeeds(), peer...)); len(missing) > 0 && os.Getenv("CI") != "" {
+		t.Fatalf("CI runs every script, and %s is missing; run make deps, and bin/wsrig deps peer-node --install", testbed.Names(missing))
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
@@ -60,12 +64,21 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", filepath.Dir(wsrigBinary)+string(os.PathListSeparator)+os.Getenv("PATH"))
 			e.Setenv("WSRIG_DIR", filepath.Dir(wsrigBinary))
 			e.Setenv("TMPDIR", filepath.Join(e.WorkDir, "tmp"))
-			return os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o755)
+			return errors.Join(os.WriteFile(filepath.Join(e.WorkDir, "server.js"), nodechat.Server, 0o644),
+				os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o755))
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "node-chat" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return len(testbed.Missing(peer)) == 0, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"wsrig":         runWsrig,
 			"nothing-left":  nothingLeft,
+			"no-process":    noProcess,
 			"json-has":      jsonHas,
+			"valid-json":    validJSON,
 			"listen-on":     listenOn,
 			"await-address": awaitAddress,
 			"await-field":   awaitField,
@@ -101,6 +114,20 @@ func runWsrig(ts *testscript.TestScript, neg bool, args []string) {
 func nothingLeft(ts *testscript.TestScript, _ bool, _ []string) {
 	if left := leftBehind(ts.Getenv("TMPDIR")); len(left) > 0 {
 		ts.Fatalf("left behind: %v", left)
+	}
+}
+
+// noProcess is "no-process ARG": no process that works in the script's folder has that
+// argument.
+func noProcess(ts *testscript.TestScript, _ bool, args []string) {
+	procs, err := filepath.Glob("/proc/[0-9]*")
+	ts.Check(err)
+	for _, p := range procs {
+		cwd, cwdErr := os.Readlink(filepath.Join(p, "cwd"))
+		cmdline, err := os.ReadFile(filepath.Join(p, "cmdline"))
+		if err == nil && cwdErr == nil && cwd == ts.MkAbs(".") && slices.Contains(strings.Split(string(cmdline), "\x00"), args[0]) {
+			ts.Fatalf("left running: %s: %q", p, cmdline)
+		}
 	}
 }
 
@@ -161,6 +188,26 @@ func jsonHas(ts *testscript.TestScript, neg bool, args []string) {
 	if ok := found && (args[2] == "*" || got == args[2]); ok == neg {
 		ts.Fatalf("%s: %s is %q (there: %v), want %q (not: %v)", args[0], args[1], got, found, args[2], neg)
 	}
+}
+
+// validJSON is "valid-json SCHEMA FILE": the JSON in FILE keeps to the JSON Schema, by
+// a validator that has nothing to do with what made either.
+func validJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: valid-json SCHEMA FILE")
+	}
+	var docs [2]any
+	for i, path := range args {
+		v, err := jsonschema.UnmarshalJSON(strings.NewReader(ts.ReadFile(path)))
+		ts.Check(err)
+		docs[i] = v
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	ts.Check(c.AddResource("schema.json", docs[0]))
+	schema, err := c.Compile("schema.json")
+	ts.Check(err)
+	ts.Check(schema.Validate(docs[1]))
 }
 
 // listenOn is "listen-on VAR": it holds a port until the script ends and puts its

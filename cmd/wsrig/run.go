@@ -31,6 +31,7 @@ type runOptions struct {
 	out     string
 	asJSON  bool
 	install bool
+	nodeCmd string
 	runtime string
 }
 
@@ -44,12 +45,21 @@ scenario's steps, measure, judge the checks, and write results/SCENARIO/TIME-ID/
 
 SCENARIO is a shipped one (see wsrig list) or a file, with a / in it or ending in .yaml.
 A --proxy is direct, DRIVER:VARIANT, or a configuration file of your own; its addresses
-are replaced by the testbed's, the rest stays as it is.`,
+are replaced by the testbed's, the rest stays as it is.
+
+A --node-cmd is started from here for every chat node, with HOST, PORT, NODE_NAME and
+REDIS_URL in its environment. It is ready when it answers GET /readyz, with any page or
+error but a 5xx, and serves GET /ws?room=R&name=N. X-Chat-Node in its 101 tells which
+node it is. It ends on SIGTERM.`,
 		Example: `  wsrig run idle-timeout
   wsrig run idle-timeout --proxy direct --proxy /etc/haproxy/haproxy.cfg --set idle=30s
-  wsrig run smoke --proxy direct        # needs nothing installed`,
+  wsrig run smoke --proxy direct        # needs nothing installed
+  wsrig run smoke --node-cmd 'node server.js'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.nodeCmd != "" {
+				o.set = append(o.set, "node_cmd="+o.nodeCmd)
+			}
 			o.Set = make(map[string]string, len(o.set))
 			for _, kv := range o.set {
 				k, v, ok := strings.Cut(kv, "=")
@@ -73,6 +83,7 @@ are replaced by the testbed's, the rest stays as it is.`,
 	f.StringVar(&o.out, "out", "results", "`directory` for results")
 	f.BoolVar(&o.asJSON, "json", false, "print the run as JSON, without raw histograms, and everything else on standard error")
 	f.BoolVar(&o.install, "install", false, "install missing programs with apt-get, as root or through sudo")
+	f.StringVar(&o.nodeCmd, "node-cmd", "", "`command` to run as chat nodes instead of wsrig's own, or the peer node-chat; short for --set node_cmd=COMMAND")
 	f.StringVar(&o.runtime, "runtime", "process", "where the units run")
 	return cmd
 }
@@ -125,7 +136,7 @@ func runScenario(cmd *cobra.Command, name string, o runOptions) error {
 	run, runErr := runner.Run(ctx, plan)
 	show.Close()
 
-	run.Environment = environment(context.WithoutCancel(ctx), drivers(plan), busOf(plan, bus))
+	run.Environment = environment(context.WithoutCancel(ctx), drivers(plan), usesNode(plan), busOf(plan, bus))
 	run.Environment.RunID, run.Environment.SelfNoise = filepath.Base(dir), noise
 	run.Environment.Started, run.Environment.Ended = started, time.Now().UTC()
 	run.Environment.Command = command(plan, name, o)
@@ -164,22 +175,18 @@ func noiseOf(ctx context.Context, out io.Writer) (*result.SelfNoise, error) {
 // for Redis where there is none.
 func provide(ctx context.Context, plan *scenario.Plan, install bool, out io.Writer) (bus string, err error) {
 	redis := slices.ContainsFunc(plan.Cells, func(c scenario.CellPlan) bool { return c.Testbed.Bus == testbed.BusRedis })
-	return providePrograms(ctx, drivers(plan), redis, install, out)
+	return providePrograms(ctx, planNeeds(plan), redis, install, out)
 }
 
-// providePrograms sees to the programs of proxies, and to Redis if it is wanted.
-func providePrograms(ctx context.Context, drivers []string, redis, install bool, out io.Writer) (bus string, err error) {
-	var needs []testbed.Need
-	for _, d := range drivers {
-		needs = append(needs, need(d))
-	}
+// providePrograms sees to programs, and to Redis if it is wanted.
+func providePrograms(ctx context.Context, needs []testbed.Need, redis, install bool, out io.Writer) (bus string, err error) {
 	if redis && install {
 		needs = append(needs, testbed.RedisNeed)
 	}
 	if missing := testbed.Missing(needs); len(missing) > 0 {
 		if !install {
-			return "", fmt.Errorf("%w: missing: %s; install with: %s, or run: wsrig deps --install",
-				errTestbed, binaries(missing), testbed.Command(missing, os.Getuid() != 0))
+			return "", fmt.Errorf("%w: missing: %s; install with: %s, or run again with --install",
+				errTestbed, testbed.Names(missing), testbed.Command(missing, os.Getuid() != 0))
 		}
 		if err := installMissing(ctx, missing, out); err != nil {
 			return "", err
@@ -201,6 +208,11 @@ func drivers(plan *scenario.Plan) []string {
 		}
 	}
 	return names
+}
+
+// usesNode tells whether a plan is known to run Node.js.
+func usesNode(plan *scenario.Plan) bool {
+	return slices.ContainsFunc(plan.Cells, func(c scenario.CellPlan) bool { return len(testbed.NodeNeeds(c.Testbed.NodeCmd)) > 0 })
 }
 
 func busOf(plan *scenario.Plan, standIn string) string {

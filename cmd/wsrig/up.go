@@ -146,11 +146,11 @@ func (o upOptions) spec() (testbed.Spec, error) {
 
 // provide sees to the programs that spec needs.
 func (o upOptions) provide(ctx context.Context, spec *testbed.Spec, out io.Writer) error {
-	var drivers []string
+	var needs []testbed.Need
 	if spec.Proxy != nil {
-		drivers = append(drivers, spec.Proxy.Name())
+		needs = append(needs, need(spec.Proxy.Name()))
 	}
-	bus, err := providePrograms(ctx, drivers, spec.Bus == testbed.BusRedis, o.install, out)
+	bus, err := providePrograms(ctx, needs, spec.Bus == testbed.BusRedis, o.install, out)
 	if bus != "" {
 		spec.Bus = bus
 	}

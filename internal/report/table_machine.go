@@ -111,7 +111,7 @@ func disagreements(c *result.Cell) []string {
 	for i := range c.Trials {
 		t := &c.Trials[i]
 		for _, v := range t.Views {
-			if nodes := nodeTotal(v); nodes != v.Client || v.Proxy != nil && *v.Proxy != v.Client {
+			if nodes, tell := v.Nodes(); tell && nodes != v.Client || v.Proxy != nil && *v.Proxy != v.Client {
 				keys = append(keys, viewKey(t, v))
 			}
 		}
@@ -123,22 +123,18 @@ func viewKey(t *result.Trial, v result.View) string {
 	return fmt.Sprintf("%d, step %d (%s)", t.Index, v.Step+1, v.At)
 }
 
-func nodeTotal(v result.View) int {
-	sum := 0
-	for _, n := range v.Node {
-		sum += n
-	}
-	return sum
-}
-
 var viewColumns = []column{
 	viewColumn("clients count", func(v result.View) string { return fmt.Sprint(v.Client) }),
 	viewColumn("nodes count", func(v result.View) string {
+		nodes, tell := v.Nodes()
+		if !tell {
+			return missing
+		}
 		var each []string
 		for _, name := range slices.Sorted(maps.Keys(v.Node)) {
 			each = append(each, fmt.Sprintf("%s %d", name, v.Node[name]))
 		}
-		return fmt.Sprintf("%d (%s)", nodeTotal(v), strings.Join(each, ", "))
+		return fmt.Sprintf("%d (%s)", nodes, strings.Join(each, ", "))
 	}),
 	viewColumn("proxy counts", func(v result.View) string {
 		if v.Proxy == nil {

@@ -102,6 +102,25 @@ func setting(run *result.Run) []string {
 		lines = append(lines, fmt.Sprintf("Self-noise: a WebSocket echo through the load generator took %s, %s more than a bare TCP round trip (p50, n=%d at %s).",
 			result.Format(n.Echo.P50, "s"), result.Format(n.AddedP50, "s"), n.Echo.N, result.Format(n.Echo.Rate, "/s")))
 	}
+	return append(lines, otherNodes(run)...)
+}
+
+// otherNodes says which cells had nodes of another make, and what is not known of them.
+func otherNodes(run *result.Run) []string {
+	var commands []string
+	cells := map[string]int{}
+	for _, c := range run.Cells {
+		if command := strings.Join(c.NodeCmd, " "); command != "" {
+			if cells[command]++; cells[command] == 1 {
+				commands = append(commands, command)
+			}
+		}
+	}
+	var lines []string
+	for _, command := range commands {
+		lines = append(lines, fmt.Sprintf("Nodes of %d of %s: %s. Such nodes do not tell how many clients they hold, when they passed a message on, or why a connection ended: that is left out.",
+			cells[command], plural(len(run.Cells), "cell", "cells"), command))
+	}
 	return lines
 }
 

@@ -58,6 +58,7 @@ type Cell struct {
 	ID       string            `json:"id"`    // unique within the run: "haproxy:short-tunnel keepalive=none"
 	Proxy    string            `json:"proxy"` // "haproxy:short-tunnel", "direct"
 	Params   map[string]string `json:"params"`
+	NodeCmd  []string          `json:"node_cmd,omitempty"` // what ran as the nodes instead of wsrig chatnode
 	Declared *Declared         `json:"declared,omitempty"` // nil for direct
 	Config   []ConfigFile      `json:"config,omitempty"`   // as the proxy was given it
 	Trials   []Trial           `json:"trials"`
@@ -111,8 +112,8 @@ type Trial struct {
 type Metric struct {
 	Value  float64 `json:"value"`
 	Unit   string  `json:"unit"`
-	Better string  `json:"better"` // lower, higher or neither
-	N      int64   `json:"n"`      // samples behind the value; in a cell, their sum over the trials
+	Better string  `json:"better" jsonschema:"enum=lower,enum=higher,enum=neither"` // lower, higher or neither
+	N      int64   `json:"n"`                                                       // samples behind the value; in a cell, their sum over the trials
 }
 
 // Interval is one second of a trial's traffic.
@@ -129,12 +130,12 @@ type Interval struct {
 
 // CloseGroup is a set of clients whose connections ended alike.
 type CloseGroup struct {
-	By     string     `json:"by"`     // who moved first: client, node, proxy, network, unknown
-	Kind   string     `json:"kind"`   // close frame, FIN, RST, silent (no end seen: the client gave up)
-	Code   int        `json:"code"`   // close code of the frame, 0 without one
-	Cause  string     `json:"cause"`  // idle timeout, drain, killed, slow consumer, asked, ...
-	Flags  string     `json:"flags"`  // proxy's own termination state (HAProxy log), if it tells
-	Count  int        `json:"count"`  //
+	By     string     `json:"by"`    // who moved first: client, node, proxy, network, unknown
+	Kind   string     `json:"kind"`  // close frame, FIN, RST, silent (no end seen: the client gave up)
+	Code   int        `json:"code"`  // close code of the frame, 0 without one
+	Cause  string     `json:"cause"` // idle timeout, drain, killed, slow consumer, asked, ...
+	Flags  string     `json:"flags"` // proxy's own termination state (HAProxy log), if it tells
+	Count  int        `json:"count"`
 	After  *Histogram `json:"after"`  // milliseconds from the 101 to the end
 	Silent *Histogram `json:"silent"` // milliseconds from the last byte in either direction to the end
 }
@@ -155,8 +156,16 @@ type View struct {
 	At     string         `json:"at"` // after which step: "connect"
 	Step   int            `json:"step"`
 	Client int            `json:"client"`
-	Node   map[string]int `json:"node"`
+	Node   map[string]int `json:"node"`            // empty: the nodes do not tell
 	Proxy  *int           `json:"proxy,omitempty"` // nil: direct, or the proxy does not tell
+}
+
+// Nodes is what the nodes count together; ok is false where they do not tell.
+func (v View) Nodes() (count int, ok bool) {
+	for _, n := range v.Node {
+		count += n
+	}
+	return count, len(v.Node) > 0
 }
 
 // Usage is one unit's use of the machine over a trial.
@@ -196,6 +205,6 @@ const (
 
 // Verdict is the outcome of the whole run.
 type Verdict struct {
-	Status  string   `json:"status"`
+	Status  string   `json:"status" jsonschema:"enum=pass,enum=fail,enum=inconclusive,enum=error"`
 	Reasons []string `json:"reasons"` // empty for a pass
 }

@@ -53,11 +53,9 @@ func (t *trial) measureOpen() {
 	}
 	v := t.views[len(t.views)-1]
 	t.set("connections.open", float64(v.Client), 1)
-	total := 0
-	for _, n := range v.Node {
-		total += n
+	if nodes, tell := v.Nodes(); tell {
+		t.set("connections.open_node", float64(nodes), 1)
 	}
-	t.set("connections.open_node", float64(total), 1)
 	if v.Proxy != nil {
 		t.set("connections.open_proxy", float64(*v.Proxy), 1)
 	}

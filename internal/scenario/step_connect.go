@@ -82,6 +82,9 @@ func (s *Connect) Validate(p *progress) {
 // beginPings checks that the clients of a cell agree on pings from nodes, since a
 // node pings all of its clients alike.
 func (p *progress) beginPings(k Keepalive) {
+	if cmd := p.cell.Testbed.NodeCmd; k.By == NodePing && len(cmd) > 0 {
+		p.fail("keepalive", "only wsrig's own nodes ping when told to, and the nodes are %s; use client-ping, or node_cmd: wsrig", cmd[0])
+	}
 	if p.pings == nil {
 		p.pings = &pings{k, p.path}
 		return

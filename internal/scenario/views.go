@@ -3,7 +3,6 @@ package scenario
 import (
 	"context"
 	"fmt"
-	"maps"
 	"time"
 
 	"wsrig/internal/result"
@@ -80,14 +79,12 @@ func (t *trial) openClients(ctx context.Context) (int, error) {
 	return n, err
 }
 
-// disagree says in what the views differ; "" if they do not.
+// disagree says in what the views differ; "" if they do not. Nodes that do not tell
+// have no view to differ.
 func disagree(v result.View) string {
-	nodes := 0
-	for n := range maps.Values(v.Node) {
-		nodes += n
-	}
+	nodes, tell := v.Nodes()
 	switch {
-	case nodes != v.Client:
+	case tell && nodes != v.Client:
 		return fmt.Sprintf("views disagree after %s: the clients count %d open connections, the nodes %d", v.At, v.Client, nodes)
 	case v.Proxy != nil && *v.Proxy != v.Client:
 		return fmt.Sprintf("views disagree after %s: the clients count %d open connections, the proxy %d", v.At, v.Client, *v.Proxy)
