@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,6 +81,7 @@ func TestScripts(t *testing.T) {
 			"valid-json":    validJSON,
 			"listen-on":     listenOn,
 			"await-address": awaitAddress,
+			"await-field":   awaitField,
 			"free-port":     freePort,
 			"await-port":    awaitPort,
 		},
@@ -232,6 +234,26 @@ func awaitAddress(ts *testscript.TestScript, _ bool, args []string) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	ts.Fatalf("%s: nobody said where it listens", args[0])
+}
+
+// awaitField is "await-field FILE REGEXP VAR": it waits until a line of FILE matches,
+// and puts the first group into VAR.
+func awaitField(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: await-field FILE REGEXP VAR")
+	}
+	re, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	var text []byte
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if text, err = os.ReadFile(ts.MkAbs(args[0])); err == nil {
+			if m := re.FindSubmatch(text); m != nil {
+				ts.Setenv(args[2], string(m[1]))
+				return
+			}
+		}
+	}
+	ts.Fatalf("%s: no line matches %s:\n%s", args[0], args[1], text)
 }
 
 // freePort is "free-port VAR": it puts the number of a port into VAR that nobody

@@ -99,7 +99,7 @@ Exit codes: 0 pass; 1 a check failed; 2 usage, or a bad scenario or configuratio
 	})
 	root.AddCommand(
 		newRunCommand(), newCheckCommand(), newListCommand(), newReportCommand(), newDepsCommand(), newDoctorCommand(),
-		newLoadgenCommand(), newChatnodeCommand(), newMiniredisCommand(),
+		newUpCommand(), newLoadgenCommand(), newChatnodeCommand(), newHealthcheckCommand(), newMiniredisCommand(),
 	)
 	return root
 }

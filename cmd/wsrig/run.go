@@ -175,8 +175,12 @@ func noiseOf(ctx context.Context, out io.Writer) (*result.SelfNoise, error) {
 // provide sees to the programs that a plan needs. It returns the bus that stands in
 // for Redis where there is none.
 func provide(ctx context.Context, plan *scenario.Plan, install bool, out io.Writer) (bus string, err error) {
-	needs := planNeeds(plan)
 	redis := slices.ContainsFunc(plan.Cells, func(c scenario.CellPlan) bool { return c.Testbed.Bus == testbed.BusRedis })
+	return providePrograms(ctx, planNeeds(plan), redis, install, out)
+}
+
+// providePrograms sees to programs, and to Redis if it is wanted.
+func providePrograms(ctx context.Context, needs []testbed.Need, redis, install bool, out io.Writer) (bus string, err error) {
 	if redis && install {
 		needs = append(needs, testbed.RedisNeed)
 	}
