@@ -38,7 +38,16 @@ type Environment struct {
 	Runtime  string            `json:"runtime"`  // process or docker
 	Bus      string            `json:"bus"`      // none, redis or miniredis
 	Versions map[string]string `json:"versions"` // of haproxy, nginx, redis-server
+	// Sides says, of a run that compares two trees, what each side is: "base" to
+	// "main (commit 1a2b3c4d5e6f)". nil for others.
+	Sides map[string]string `json:"sides,omitempty"`
 }
+
+// The two sides of a comparison.
+const (
+	SideBase = "base" // what was there before: the baseline
+	SideHead = "head" // what is judged against it: the candidate
+)
 
 // Mark is something that happened to the testbed, on the clock of the trial.
 type Mark struct {
@@ -53,8 +62,9 @@ type Mark struct {
 
 // Cell is one point of the scenario's matrix.
 type Cell struct {
-	ID       string            `json:"id"`    // unique within the run: "haproxy:short-tunnel keepalive=none"
-	Proxy    string            `json:"proxy"` // "haproxy:short-tunnel", "direct"
+	ID       string            `json:"id"`             // unique within the run: "haproxy:short-tunnel keepalive=none"
+	Proxy    string            `json:"proxy"`          // "haproxy:short-tunnel", "direct"; of a side "base:haproxy:short-tunnel"
+	Side     string            `json:"side,omitempty"` // SideBase or SideHead in a run that compares two trees
 	Params   map[string]string `json:"params"`
 	Declared *Declared         `json:"declared,omitempty"` // nil for direct
 	Config   []ConfigFile      `json:"config,omitempty"`   // as the proxy was given it
