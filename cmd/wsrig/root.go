@@ -98,7 +98,7 @@ Exit codes: 0 pass; 1 a check failed; 2 usage, or a bad scenario or configuratio
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(
-		newRunCommand(), newCheckCommand(), newListCommand(), newReportCommand(), newDepsCommand(), newDoctorCommand(),
+		newRunCommand(), newCheckCommand(), newListCommand(), newReportCommand(), newCompareCommand(), newRegressCommand(), newDepsCommand(), newDoctorCommand(),
 		newLoadgenCommand(), newChatnodeCommand(), newMiniredisCommand(),
 	)
 	return root

@@ -27,11 +27,15 @@ import (
 // runOptions are the flags of wsrig run.
 type runOptions struct {
 	scenario.Options
-	set     []string
-	out     string
-	asJSON  bool
-	install bool
-	runtime string
+	set      []string
+	out      string
+	asJSON   bool
+	install  bool
+	runtime  string
+	baseline string
+	repeat   []string          // more arguments that repeat the run
+	sides    map[string]string // of a run that compares two trees: what each side is
+	nodes    map[string]string // and the program that plays its nodes
 }
 
 func newRunCommand() *cobra.Command {
@@ -50,23 +54,27 @@ are replaced by the testbed's, the rest stays as it is.`,
   wsrig run smoke --proxy direct        # needs nothing installed`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.Set = make(map[string]string, len(o.set))
-			for _, kv := range o.set {
-				k, v, ok := strings.Cut(kv, "=")
-				if !ok {
-					return usageError{fmt.Errorf("--set %s: write it as KNOB=VALUE", kv)}
-				}
-				o.Set[k] = v
+			if err := o.complete(); err != nil {
+				return err
 			}
-			if o.runtime != "process" {
-				return usageError{fmt.Errorf("--runtime %s: this build runs local processes only; use --runtime process", o.runtime)}
+			if err := o.addBaseline(args[0], cmd.Flags().Changed("baseline")); err != nil {
+				return err
 			}
 			return runScenario(cmd, args[0], o)
 		},
 	}
+	o.addFlags(cmd)
+	f := cmd.Flags()
+	f.IntVar(&o.Trials, "trials", 0, "runs of each cell (default the scenario's)")
+	f.StringVar(&o.baseline, "baseline", "", "also hold the run against the limits in this `file`, or in SCENARIO.yaml of this folder (without a value "+baselineDir+")")
+	f.Lookup("baseline").NoOptDefVal = baselineDir
+	return cmd
+}
+
+// addFlags adds the flags that every command which runs a scenario has.
+func (o *runOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSliceVar(&o.Proxies, "proxy", nil, "`proxy` to run instead of the scenario's; may be repeated")
-	f.IntVar(&o.Trials, "trials", 0, "runs of each cell (default the scenario's)")
 	f.IntVar(&o.Parallel, "parallel", 0, "cells to run at the same time (default the scenario's)")
 	f.Uint64Var(&o.Seed, "seed", 0, "seed of everything that is drawn (default a new one)")
 	f.StringSliceVar(&o.set, "set", nil, "`KNOB=VALUE` to set instead of the scenario's, as clients=500")
@@ -74,7 +82,23 @@ are replaced by the testbed's, the rest stays as it is.`,
 	f.BoolVar(&o.asJSON, "json", false, "print the run as JSON, without raw histograms, and everything else on standard error")
 	f.BoolVar(&o.install, "install", false, "install missing programs with apt-get, as root or through sudo")
 	f.StringVar(&o.runtime, "runtime", "process", "where the units run")
-	return cmd
+}
+
+// complete judges the flags that need no scenario.
+func (o *runOptions) complete() error {
+	o.Catalog = catalog{}
+	o.Set = make(map[string]string, len(o.set))
+	for _, kv := range o.set {
+		k, v, ok := strings.Cut(kv, "=")
+		if !ok {
+			return usageError{fmt.Errorf("--set %s: write it as KNOB=VALUE", kv)}
+		}
+		o.Set[k] = v
+	}
+	if o.runtime != "process" {
+		return usageError{fmt.Errorf("--runtime %s: this build runs local processes only; use --runtime process", o.runtime)}
+	}
+	return nil
 }
 
 // loadPlan reads a scenario by name or path.
@@ -94,28 +118,37 @@ func loadPlan(name string, o scenario.Options) (*scenario.Plan, error) {
 }
 
 func runScenario(cmd *cobra.Command, name string, o runOptions) error {
-	ctx := cmd.Context()
-	o.Catalog = catalog{}
-	plan, err := loadPlan(name, o.Options)
+	run, dir, err := measure(cmd, name, o)
 	if err != nil {
 		return err
 	}
+	return printRun(cmd, run, dir, o.asJSON)
+}
+
+// measure runs a scenario and keeps what it measured in the directory that it returns.
+// On an error of the run itself that holds the results so far.
+func measure(cmd *cobra.Command, name string, o runOptions) (*result.Run, string, error) {
+	ctx := cmd.Context()
+	plan, err := loadPlan(name, o.Options)
+	if err != nil {
+		return nil, "", err
+	}
 	if err := fit(plan); err != nil {
-		return err
+		return nil, "", err
 	}
 	bus, err := provide(ctx, plan, o.install, cmd.ErrOrStderr())
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	dir, err := newResultDir(o.out, plan.Scenario)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	show := newProgress(cmd.ErrOrStderr(), plan.Trials)
 	runner := scenario.Runner{
 		Proxies:    proxies,
 		NewRuntime: func(logDir string) (testbed.Runtime, error) { return testbed.NewProcessRuntime("", logDir) },
-		Bus:        bus, Dir: dir, Progress: show,
+		Bus:        bus, Nodes: o.nodes, Dir: dir, Progress: show,
 	}
 	started := time.Now().UTC()
 	run, runErr := runner.Run(ctx, plan)
@@ -124,22 +157,22 @@ func runScenario(cmd *cobra.Command, name string, o runOptions) error {
 	run.Environment = environment(context.WithoutCancel(ctx), drivers(plan), busOf(plan, bus))
 	run.Environment.RunID = filepath.Base(dir)
 	run.Environment.Started, run.Environment.Ended = started, time.Now().UTC()
-	run.Environment.Command = command(plan, name, o)
+	run.Environment.Command, run.Environment.Sides = command(plan, cmd.Name(), name, o), o.sides
 	if err := judge(run, plan, runErr); err != nil {
-		return err
+		return nil, "", err
 	}
 	if err := save(run, dir); err != nil {
-		return errors.Join(runErr, err)
+		return nil, "", errors.Join(runErr, err)
 	}
 	if runErr != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "results so far: %s\n", dir)
 		var config *testbed.ConfigError
 		if errors.As(runErr, &config) || ctx.Err() != nil {
-			return runErr
+			return nil, "", runErr
 		}
-		return fmt.Errorf("%w: %w", errTestbed, runErr)
+		return nil, "", fmt.Errorf("%w: %w", errTestbed, runErr)
 	}
-	return printRun(cmd, run, dir, o.asJSON)
+	return run, dir, nil
 }
 
 // provide sees to the programs that a plan needs. It returns the bus that stands in
@@ -193,8 +226,8 @@ func busOf(plan *scenario.Plan, standIn string) string {
 }
 
 // command is the command line that repeats the run, seed included.
-func command(plan *scenario.Plan, name string, o runOptions) []string {
-	args := []string{"wsrig", "run", name, "--seed", fmt.Sprint(plan.Seed)}
+func command(plan *scenario.Plan, verb, name string, o runOptions) []string {
+	args := append([]string{"wsrig", verb, name, "--seed", fmt.Sprint(plan.Seed)}, o.repeat...)
 	for _, p := range o.Proxies {
 		args = append(args, "--proxy", p)
 	}

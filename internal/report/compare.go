@@ -124,8 +124,6 @@ type CompareOptions struct {
 	// Across names the programs (haproxy, nginx, redis-server) whose version is what is
 	// compared, so that it may differ.
 	Across []string
-	// Absolute are checks that head must keep whatever base does.
-	Absolute []string
 }
 
 // DefaultAlpha is the usual level of significance, of the comparison as a whole.
@@ -149,11 +147,12 @@ func Compare(base, head *result.Run, pairs []CellPair, o CompareOptions) (*Compa
 		Scenario: head.Scenario, Base: sideOf(base, result.SideBase), Head: sideOf(head, result.SideHead),
 		Alpha: o.Alpha, Differences: differences, Notes: toolNotes(base, head), Cells: []CellComparison{},
 	}
+	absolute := absoluteChecks(head)
 	for _, p := range pairs {
 		baseTrials, headTrials := conclusive(p.Base), conclusive(p.Head)
 		c.Cells = append(c.Cells, CellComparison{
 			Name: p.Name, Base: p.Base.ID, Head: p.Head.ID, BaseTrials: len(baseTrials), HeadTrials: len(headTrials),
-			Facts:   compareFacts(base, head, p, o.Absolute),
+			Facts:   compareFacts(base, head, p, absolute),
 			Metrics: compareMetrics(baseTrials, headTrials),
 		})
 	}

@@ -43,7 +43,9 @@ func (e *IncomparableError) Error() string {
 }
 
 // String is "kernel: 6.1.0 in base, 6.12.1 in head".
-func (d Difference) String() string { return fmt.Sprintf("%s: %s in base, %s in head", d.What, d.Base, d.Head) }
+func (d Difference) String() string {
+	return fmt.Sprintf("%s: %s in base, %s in head", d.What, d.Base, d.Head)
+}
 
 // incomparable lists the differences to overlook, or returns them as an error.
 func incomparable(base, head *result.Run, pairs []CellPair, o CompareOptions) ([]Difference, error) {
@@ -141,6 +143,26 @@ type comparedPlan struct {
 		Testbed map[string]any `json:"testbed"`
 		Steps   any            `json:"steps"`
 	} `json:"cells"`
+	Checks []struct {
+		Expr string `json:"expr"`
+		File string `json:"file"`
+	} `json:"checks"`
+}
+
+// absoluteChecks are those of the run that come from a baseline: head must keep them
+// whatever base does.
+func absoluteChecks(head *result.Run) []string {
+	var plan comparedPlan
+	if json.Unmarshal(head.Plan, &plan) != nil {
+		return nil // planDifferences tells of a plan that cannot be read
+	}
+	var exprs []string
+	for _, c := range plan.Checks {
+		if c.File != "" {
+			exprs = append(exprs, c.Expr)
+		}
+	}
+	return exprs
 }
 
 // planDifferences compares what was done. Two cells with other parameters are compared
