@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"wsrig/internal/scenario"
 	"wsrig/scenarios"
 )
@@ -15,6 +17,13 @@ import (
 // baselineDir holds the committed baselines, one SCENARIO.yaml each, below the top of a
 // repository.
 const baselineDir = "results/baseline"
+
+// addBaselineFlag adds --baseline, which without a value is baselineDir.
+func (o *runOptions) addBaselineFlag(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.baseline, "baseline", "", "also hold the run against the limits in this `file`, or in SCENARIO.yaml of this folder (without a value "+baselineDir+")")
+	f.Lookup("baseline").NoOptDefVal = baselineDir
+}
 
 // addBaseline reads the limits that --baseline names into the options: from a file, or
 // from SCENARIO.yaml of a folder. It may only be missing when nobody asked for it.

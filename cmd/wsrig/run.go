@@ -64,10 +64,8 @@ are replaced by the testbed's, the rest stays as it is.`,
 		},
 	}
 	o.addFlags(cmd)
-	f := cmd.Flags()
-	f.IntVar(&o.Trials, "trials", 0, "runs of each cell (default the scenario's)")
-	f.StringVar(&o.baseline, "baseline", "", "also hold the run against the limits in this `file`, or in SCENARIO.yaml of this folder (without a value "+baselineDir+")")
-	f.Lookup("baseline").NoOptDefVal = baselineDir
+	o.addBaselineFlag(cmd)
+	cmd.Flags().IntVar(&o.Trials, "trials", 0, "runs of each cell (default the scenario's)")
 	return cmd
 }
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"wsrig/internal/result"
@@ -157,6 +158,9 @@ func Compare(base, head *result.Run, pairs []CellPair, o CompareOptions) (*Compa
 		})
 	}
 	c.judgeMetrics()
+	if failing := c.failOnBoth(); len(failing) > 0 {
+		c.Notes = append(c.Notes, "Fails on both sides, which is no regression: "+strings.Join(failing, "; ")+".")
+	}
 	c.Verdict = c.verdict()
 	return c, nil
 }
@@ -191,32 +195,13 @@ func toolNotes(base, head *result.Run) []string {
 // verdict sums the comparison up.
 func (c *Comparison) verdict() result.Verdict {
 	var worse, unknown []string
-	for _, cell := range c.Cells {
-		before := len(unknown)
-		for _, f := range cell.Facts {
-			switch f.Verdict {
-			case Worse:
-				worse = append(worse, cell.Name+": "+f.sentence())
-			case Unknown:
-				unknown = append(unknown, cell.Name+": "+f.sentence())
-			}
-		}
-		if cell.BaseTrials == 0 || cell.HeadTrials == 0 {
-			// One reason for the cell, not one for each of its figures.
-			unknown = append(unknown[:before:before], fmt.Sprintf("%s: base has %s, head %s", cell.Name,
-				plural(cell.BaseTrials, "conclusive trial", "conclusive trials"), plural(cell.HeadTrials, "conclusive trial", "conclusive trials")))
-		}
-		for _, m := range cell.Metrics {
-			switch {
-			case m.Verdict == Worse:
-				worse = append(worse, cell.Name+": "+m.sentence())
-			case m.Verdict == Unknown && cell.BaseTrials > 0 && cell.HeadTrials > 0 && m.Why != c.tooFew():
-				unknown = append(unknown, cell.Name+": "+m.sentence())
-			}
-		}
+	for i := range c.Cells {
+		w, u := c.Cells[i].reasons()
+		worse, unknown = append(worse, w...), append(unknown, u...)
 	}
-	if n := c.count(func(m MetricComparison) bool { return m.Verdict == Unknown && m.Why == c.tooFew() }); n > 0 {
-		unknown = append(unknown, fmt.Sprintf("%s: %s", plural(n, "figure", "figures"), c.tooFew()))
+	if n := c.count(func(m MetricComparison) bool { return m.Why == tooFew }); n > 0 {
+		unknown = append(unknown, fmt.Sprintf("%s: %s; from %s of each side on one among %s can be significant",
+			plural(n, "figure", "figures"), tooFew, plural(c.Needs, "trial", "trials"), plural(c.Tests, "test", "tests")))
 	}
 	if len(c.Cells) == 0 {
 		unknown = append(unknown, "no cell is on both sides")
@@ -228,6 +213,33 @@ func (c *Comparison) verdict() result.Verdict {
 		return result.Verdict{Status: result.Inconclusive, Reasons: firstOf(unknown)}
 	}
 	return result.Verdict{Status: result.Pass, Reasons: []string{}}
+}
+
+// reasons lists what is worse in a cell, and what could not be told but for want of
+// trials. A side without any conclusive trial is one reason, not one for each figure.
+func (c *CellComparison) reasons() (worse, unknown []string) {
+	empty := c.BaseTrials == 0 || c.HeadTrials == 0
+	if empty {
+		unknown = append(unknown, fmt.Sprintf("%s: base has %s, head %s", c.Name,
+			plural(c.BaseTrials, "conclusive trial", "conclusive trials"), plural(c.HeadTrials, "conclusive trial", "conclusive trials")))
+	}
+	for _, f := range c.Facts {
+		switch {
+		case f.Verdict == Worse:
+			worse = append(worse, c.Name+": "+f.sentence())
+		case f.Verdict == Unknown && !empty:
+			unknown = append(unknown, c.Name+": "+f.sentence())
+		}
+	}
+	for i := range c.Metrics {
+		switch m := &c.Metrics[i]; {
+		case m.Verdict == Worse:
+			worse = append(worse, c.Name+": "+m.sentence())
+		case m.Verdict == Unknown && !empty && m.Why != tooFew:
+			unknown = append(unknown, c.Name+": "+m.sentence())
+		}
+	}
+	return worse, unknown
 }
 
 // count counts the figures of all cells that fit.

@@ -156,10 +156,9 @@ func (c *Comparison) judgeMetrics() {
 	}
 }
 
-// tooFew says how many trials it takes.
-func (c *Comparison) tooFew() string {
-	return fmt.Sprintf("too few trials: %d of each side is the least that can be significant among %s", c.Needs, plural(c.Tests, "test", "tests"))
-}
+// tooFew is why a figure is inconclusive whose trials could not make any difference
+// significant.
+const tooFew = "too few trials"
 
 func (m *MetricComparison) judge(c *Comparison) {
 	significant := *m.Holm <= c.Alpha
@@ -167,7 +166,7 @@ func (m *MetricComparison) judge(c *Comparison) {
 	case m.equal():
 		m.Verdict = Same
 	case !significant && leastP(m.Base.Trials, m.Head.Trials) > c.Alpha/float64(c.Tests):
-		m.Verdict, m.Why = Unknown, c.tooFew()
+		m.Verdict, m.Why = Unknown, tooFew
 	case !significant:
 		m.Verdict = Same
 		if m.large() {
