@@ -47,6 +47,10 @@ func TestScripts(t *testing.T) {
 			t.Fatalf("%s is not installed; run make deps", n.Binary)
 		}
 	}
+	source, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
@@ -58,6 +62,7 @@ func TestScripts(t *testing.T) {
 			}
 			e.Setenv("PATH", filepath.Dir(wsrigBinary)+string(os.PathListSeparator)+os.Getenv("PATH"))
 			e.Setenv("WSRIG_DIR", filepath.Dir(wsrigBinary))
+			e.Setenv("SOURCE", source)
 			e.Setenv("TMPDIR", filepath.Join(e.WorkDir, "tmp"))
 			return os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o755)
 		},

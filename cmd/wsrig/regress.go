@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -133,15 +134,15 @@ func saveComparison(c *report.Comparison, dir string) error {
 }
 
 // buildNodes builds the chat nodes of both trees in the same way.
-func buildNodes(ctx context.Context, base *checkout, repo *repository, out interface{ Write([]byte) (int, error) }) (map[string]string, error) {
+func buildNodes(ctx context.Context, base *checkout, repo *repository, out io.Writer) (map[string]string, error) {
 	nodes := map[string]string{}
-	for side, tree := range map[string]string{result.SideBase: base.dir, result.SideHead: repo.top} {
-		fmt.Fprintf(out, "building the chat node of %s\n", side)
-		binary := filepath.Join(base.temp, side+"-wsrig")
-		if err := buildWsrig(ctx, tree, binary); err != nil {
-			return nil, fmt.Errorf("chat node of %s: %w", side, err)
+	for _, one := range []struct{ side, tree string }{{result.SideBase, base.dir}, {result.SideHead, repo.top}} {
+		fmt.Fprintf(out, "building the chat node of %s\n", one.side)
+		binary := filepath.Join(base.temp, one.side+"-wsrig")
+		if err := buildWsrig(ctx, one.tree, binary); err != nil {
+			return nil, fmt.Errorf("%w: chat node of %s: %w", errTestbed, one.side, err)
 		}
-		nodes[side] = binary
+		nodes[one.side] = binary
 	}
 	return nodes, nil
 }

@@ -44,7 +44,10 @@ func git(ctx context.Context, dir string, env []string, args ...string) (string,
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("git %s: %w: %s", args[0], errors.Join(err, context.Cause(ctx)), strings.TrimSpace(complaint.String()))
+		if ctx.Err() != nil {
+			return "", fmt.Errorf("%w: git %s: %w", errTestbed, args[0], context.Cause(ctx))
+		}
+		return "", fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(complaint.String()))
 	}
 	return strings.TrimRight(out.String(), "\n"), nil
 }
@@ -53,11 +56,11 @@ func git(ctx context.Context, dir string, env []string, args ...string) (string,
 func (r *repository) describe(ctx context.Context) (string, error) {
 	commit, err := git(ctx, r.top, nil, "rev-parse", "--short=12", "HEAD")
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w: %w", errTestbed, err)
 	}
 	changes, err := git(ctx, r.top, nil, "status", "--porcelain")
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w: %w", errTestbed, err)
 	}
 	if changes != "" {
 		return fmt.Sprintf("working tree (commit %s, with changes)", commit), nil
@@ -76,6 +79,9 @@ type checkout struct {
 // recorded in the repository: its index is a file in that folder too.
 func (r *repository) checkOut(ctx context.Context, ref string) (*checkout, error) {
 	commit, err := git(ctx, r.top, nil, "rev-parse", "--short=12", "--verify", "--end-of-options", ref+"^{commit}")
+	if ctx.Err() != nil {
+		return nil, err
+	}
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--base %s is no commit of this repository: %w; in a shallow clone fetch it first", ref, err)}
 	}

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"wsrig/internal/result"
@@ -120,7 +121,7 @@ func (c *Comparison) factTable(all bool) Table {
 	if same > 0 && !all && len(t.Rows) > 0 {
 		t.Notes = append(t.Notes, fmt.Sprintf("%s the same on both sides and left out; --all shows them.", plural(same, "fact is", "facts are")))
 	}
-	return t
+	return t.withoutEmpty("why")
 }
 
 func (c *Comparison) metricTable(all bool) Table {
@@ -148,6 +149,19 @@ func (c *Comparison) metricTable(all bool) Table {
 		result.Format(intervalConfidence, "ratio"), noDifference)}
 	if left > 0 {
 		t.Notes = append(t.Notes, fmt.Sprintf("%s not judged and left out; --all shows them.", plural(left, "figure is", "figures are")))
+	}
+	return t.withoutEmpty("why")
+}
+
+// withoutEmpty leaves a column out that says nothing in any row.
+func (t Table) withoutEmpty(header string) Table {
+	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Header == header })
+	if slices.ContainsFunc(t.Rows, func(row []string) bool { return row[i] != "" }) {
+		return t
+	}
+	t.Columns = slices.Delete(t.Columns, i, i+1)
+	for r, row := range t.Rows {
+		t.Rows[r] = slices.Delete(row, i, i+1)
 	}
 	return t
 }

@@ -42,7 +42,10 @@ func (r *resolution) sides(ref ProxyRef) ([]ProxyRef, error) {
 		}
 		refs = append(refs, one)
 	}
-	if absent != nil && (len(r.options.Proxies) > 0 || len(refs) == 0) {
+	if len(refs) == 0 && absent != nil {
+		return nil, fmt.Errorf("neither side has it: %w; name a file that both have, shipped or your own", absent)
+	}
+	if absent != nil && len(r.options.Proxies) > 0 {
 		return nil, absent
 	}
 	return refs, nil

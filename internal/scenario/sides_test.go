@@ -53,7 +53,7 @@ func TestEveryProxyIsACellOfEachSide(t *testing.T) {
 		{"direct too, where nodes differ", nil, both, both, true, []string{"base:direct", "head:direct", "base:haproxy:short-tunnel", "head:haproxy:short-tunnel"}, ""},
 		{"a new variant has no base", nil, none, both, false, []string{"direct", "head:haproxy:short-tunnel"}, ""},
 		{"unless it was asked for", []string{"haproxy:short-tunnel"}, none, both, false, nil, "base has no haproxy:short-tunnel"},
-		{"a variant in neither tree", nil, none, none, false, nil, "head has no haproxy:short-tunnel"},
+		{"a variant in neither tree", nil, none, none, false, nil, "neither side has it: head has no haproxy:short-tunnel"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			plan, err := Load("x.yaml", []byte("name: x\nsummary: x\nproxies: [direct, haproxy:short-tunnel]\nsteps: [connect: {clients: 1}]\n"), Options{
