@@ -47,6 +47,9 @@ func TestScripts(t *testing.T) {
 			t.Fatalf("%s is not installed; run make deps", n.Binary)
 		}
 	}
+	if _, err := exec.LookPath("git"); err != nil && os.Getenv("CI") != "" {
+		t.Fatal("git is not installed")
+	}
 	source, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
