@@ -20,12 +20,13 @@ type Spec struct {
 	// NodeBinary is the program that plays the nodes; "" is this one. Its first argument
 	// is chatnode.
 	NodeBinary string
-	Proxy      Proxy  // nil for direct
-	Source     Source // the proxy's configuration
-	Port       int    // fixed port of the proxy; 0 takes a free one
-	Clients    int    // how many clients at once it must carry
-	Size       Size   // how it is spread over processes and addresses
-	Token      string // secret of the workers' control API
+	NodeCmd    []string // what runs instead of wsrig chatnode; see ParseNodeCommand
+	Proxy      Proxy    // nil for direct
+	Source     Source   // the proxy's configuration
+	Port       int      // fixed port of the proxy; 0 takes a free one
+	Clients    int      // how many clients at once it must carry
+	Size       Size     // how it is spread over processes and addresses
+	Token      string   // secret of the workers' control API
 }
 
 // Size is how a testbed is spread over processes and addresses, so that its clients
@@ -82,6 +83,9 @@ func redisUnit(bus string, port Port) Unit {
 }
 
 func nodeUnit(spec Spec, name string, port Port, redis *Unit) Unit {
+	if len(spec.NodeCmd) > 0 {
+		return commandUnit(spec, name, port, redis)
+	}
 	args := []string{"chatnode", "--name", name, "--listen", port.Listen}
 	if redis != nil {
 		args = append(args, "--bus", "redis", "--redis", "redis://"+redis.Ports["redis"].Peer)

@@ -90,8 +90,8 @@ type quiet struct{}
 
 func (quiet) Step(string, int, string) scenario.ProgressBar { return quietBar{} }
 
-// TestLatencyOfTheNetworkIsJudgedBySizeAndTrials: 20 ms of the network that become 40
-// are worse by what was measured; 21 are not, and neither with too few trials.
+// TestLatencyOfTheNetworkIsJudgedBySizeAndTrials: 200 ms of the network that become 400
+// are worse by what was measured; 210 are not, and neither with too few trials.
 func TestLatencyOfTheNetworkIsJudgedBySizeAndTrials(t *testing.T) {
 	for _, program := range []string{"haproxy", "redis-server"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -102,17 +102,17 @@ func TestLatencyOfTheNetworkIsJudgedBySizeAndTrials(t *testing.T) {
 		}
 	}
 	run := slowRun(t, 8)
-	base := cellNamed(t, run, "slow:by-20ms")
+	base := cellNamed(t, run, "slow:by-200ms")
 	for _, row := range []struct {
 		head    string
 		trials  int
 		verdict string // of the delivery latency's median
 	}{
-		{"slow:by-20ms", 8, report.Same},
-		{"slow:by-21ms", 8, report.Same},
-		{"slow:by-40ms", 8, report.Worse},
-		{"slow:by-21ms", 3, report.Unknown},
-		{"slow:by-40ms", 3, report.Unknown},
+		{"slow:by-200ms", 8, report.Same},
+		{"slow:by-210ms", 8, report.Same},
+		{"slow:by-400ms", 8, report.Worse},
+		{"slow:by-210ms", 3, report.Unknown},
+		{"slow:by-400ms", 3, report.Unknown},
 	} {
 		t.Run(fmt.Sprintf("%s with %d trials", row.head, row.trials), func(t *testing.T) {
 			pair := report.CellPair{Name: row.head, Base: fewer(base, row.trials), Head: fewer(cellNamed(t, run, row.head), row.trials)}
@@ -135,14 +135,14 @@ func TestLatencyOfTheNetworkIsJudgedBySizeAndTrials(t *testing.T) {
 func slowRun(t *testing.T, trials int) *result.Run {
 	t.Helper()
 	s := &slowNetwork{
-		milliseconds: map[string]int{"by-20ms": 20, "by-21ms": 21, "by-40ms": 40},
+		milliseconds: map[string]int{"by-200ms": 200, "by-210ms": 210, "by-400ms": 400},
 		server:       toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()),
 	}
 	t.Cleanup(s.stop)
 	const text = `name: slow
 summary: Deliveries over a slow network.
 testbed: {nodes: 2, bus: redis}
-proxies: [slow:by-20ms, slow:by-21ms, slow:by-40ms]
+proxies: [slow:by-200ms, slow:by-210ms, slow:by-400ms]
 steps:
   - connect: {clients: 20, rate: 200/s, rooms: 2}
   - publish: {rate: 50/s, for: 700ms}
@@ -173,7 +173,7 @@ func cellNamed(t *testing.T, run *result.Run, id string) *result.Cell {
 }
 
 // fewer is a cell with its first n trials. Those count too in which a busy machine made
-// the generator late: 20 ms stand out from that, and it is no part of what is tested.
+// the generator late: 200 ms stand out from that, and it is no part of what is tested.
 func fewer(c *result.Cell, n int) *result.Cell {
 	few := *c
 	few.Trials = slices.Clone(c.Trials[:n])

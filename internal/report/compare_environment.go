@@ -110,7 +110,7 @@ func versionDifferences(base, head *result.Run, pairs []CellPair, across []strin
 	var found []Difference
 	b, h := base.Environment.Versions, head.Environment.Versions
 	for _, name := range keysOf(b, h) {
-		if slices.Contains(across, name) || b[name] == h[name] || !runOnBoth(name, pairs) {
+		if slices.Contains(across, name) || b[name] == h[name] || !runOnBoth(name, base, head, pairs) {
 			continue
 		}
 		found = append(found, Difference{What: "version of " + name, Base: orUnknown(b[name]), Head: orUnknown(h[name])})
@@ -118,13 +118,11 @@ func versionDifferences(base, head *result.Run, pairs []CellPair, across []strin
 	return found
 }
 
-// runOnBoth tells whether a program is part of both cells of any pair. All that is not
-// a proxy, such as redis-server, is part of every cell.
-func runOnBoth(program string, pairs []CellPair) bool {
-	if program == "redis-server" {
-		return true
-	}
-	return slices.ContainsFunc(pairs, func(p CellPair) bool {
+// runOnBoth tells whether a program is part of both cells of any pair. What is the proxy
+// of no cell, such as redis-server, is part of every one.
+func runOnBoth(program string, base, head *result.Run, pairs []CellPair) bool {
+	isProxy := slices.ContainsFunc(slices.Concat(base.Cells, head.Cells), func(c result.Cell) bool { return driverOf(&c) == program })
+	return !isProxy || slices.ContainsFunc(pairs, func(p CellPair) bool {
 		return driverOf(p.Base) == program && driverOf(p.Head) == program
 	})
 }

@@ -214,7 +214,7 @@ func TestRunsOfOtherPlacesAreRefused(t *testing.T) {
 		{"stand-in for the bus", func(r *result.Run) { r.Environment.Bus = "miniredis" }, nil, "bus: redis in base, miniredis in head", true},
 		{"version", func(r *result.Run) { r.Environment.Versions["haproxy"] = "3.2.1" }, nil, "version of haproxy: 2.6.12 in base, 3.2.1 in head", false},
 		{"the compared version", func(r *result.Run) { r.Environment.Versions["haproxy"] = "3.2.1" }, []string{"haproxy"}, "", false},
-		{"version of what no cell runs", func(r *result.Run) { r.Environment.Versions["envoy"] = "1" }, nil, "", false},
+		{"version of what every cell runs", func(r *result.Run) { r.Environment.Versions["redis-server"] = "8.0.0" }, nil, "version of redis-server: 7.0.15 in base, 8.0.0 in head", false},
 		{"another wsrig", func(r *result.Run) { r.Environment.Wsrig = "v0.2.0" }, nil, "", false},
 		{"scenario", func(r *result.Run) { r.Scenario = "balance" }, nil, "scenario: smoke in base, balance in head", true},
 		{"steps", func(r *result.Run) {
@@ -253,6 +253,15 @@ func TestRunsOfOtherPlacesAreRefused(t *testing.T) {
 				t.Errorf("the output does not say that it was forced:\n%s", text.String())
 			}
 		})
+	}
+}
+
+func TestTheVersionOfAProxyThatIsNotComparedMayDiffer(t *testing.T) {
+	base, head := load(t, "smoke"), otherRun(t, func(r *result.Run) { r.Environment.Versions["haproxy"] = "3.2.1" })
+	pair, err := PairCells(base, "direct", head, "direct")
+	must(t, err)
+	if _, err := Compare(base, head, []CellPair{pair}, CompareOptions{}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -73,6 +73,7 @@ type TestbedPlan struct {
 	NodePing  time.Duration `json:"node_ping"`            // 0: the nodes send no pings
 	NodeCPU   float64       `json:"node_cpu,omitempty"`   // cores that each node may use; 0: no limit
 	NodeArgs  []string      `json:"node_args,omitempty"`  // more options for wsrig chatnode
+	NodeCmd   []string      `json:"node_cmd,omitempty"`   // what runs instead of wsrig chatnode
 	ProxyPort int           `json:"proxy_port,omitempty"` // fixed port of the proxy; 0 takes a free one
 	// Size is how it is spread over processes and addresses to fit on the machine. It
 	// is no part of a scenario: the command fits each plan to where it runs.

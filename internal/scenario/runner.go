@@ -62,7 +62,7 @@ func (r *Runner) Run(ctx context.Context, p *Plan) (*result.Run, error) {
 	}
 	run.Cells = make([]result.Cell, len(p.Cells))
 	for i, c := range p.Cells {
-		run.Cells[i] = result.Cell{ID: c.ID, Proxy: c.Proxy.String(), Side: c.Proxy.Side, Params: c.Params, Metrics: map[string]result.Metric{}}
+		run.Cells[i] = result.Cell{ID: c.ID, Proxy: c.Proxy.String(), Side: c.Proxy.Side, Params: c.Params, NodeCmd: c.Testbed.NodeCmd, Metrics: map[string]result.Metric{}}
 		if run.Cells[i].Params == nil {
 			run.Cells[i].Params = map[string]string{}
 		}
@@ -198,7 +198,7 @@ func closeRuntime(ctx context.Context, rt testbed.Runtime) error {
 func (r *Runner) spec(cell *CellPlan) (testbed.Spec, error) {
 	spec := testbed.Spec{
 		Bus: cell.Testbed.Bus, Nodes: cell.Testbed.Nodes, NodePing: cell.Testbed.NodePing,
-		NodeBinary: r.Nodes[cell.Proxy.Side], NodeCPU: cell.Testbed.NodeCPU, NodeArgs: cell.Testbed.NodeArgs, Port: cell.Testbed.ProxyPort,
+		NodeBinary: r.Nodes[cell.Proxy.Side], NodeCPU: cell.Testbed.NodeCPU, NodeArgs: cell.Testbed.NodeArgs, NodeCmd: cell.Testbed.NodeCmd, Port: cell.Testbed.ProxyPort,
 		Clients: cell.Clients(), Size: cell.Testbed.Size, Token: rand.Text(),
 	}
 	spec.Size.Workers = max(1, spec.Size.Workers)

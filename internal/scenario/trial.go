@@ -173,7 +173,8 @@ func (c *CellPlan) path() string {
 }
 
 // each sends a command to every worker at once and returns their results in order.
-// spec gives each worker its own. A bar, if any, shows their sum.
+// spec gives each worker its own; one whose spec is nil has no part in the command, and
+// its result is empty. A bar, if any, shows their sum.
 func each[R any](ctx context.Context, t *trial, command string, bar ProgressBar, spec func(worker int) any) ([]R, error) {
 	results := make([]R, len(t.workers))
 	errs := make([]error, len(t.workers))
@@ -181,7 +182,9 @@ func each[R any](ctx context.Context, t *trial, command string, bar ProgressBar,
 	done := make(chan struct{})
 	for i, w := range t.workers {
 		go func() {
-			results[i], errs[i] = loadgen.Call[R](ctx, w, command, spec(i), func(p loadgen.Progress) { reports <- workerProgress{i, p} })
+			if s := spec(i); s != nil {
+				results[i], errs[i] = loadgen.Call[R](ctx, w, command, s, func(p loadgen.Progress) { reports <- workerProgress{i, p} })
+			}
 			done <- struct{}{}
 		}()
 	}
@@ -259,15 +262,3 @@ func (c *closesFile) add(cell string, trial int, closes []loadgen.Close) error {
 }
 
 func (c *closesFile) Close() error { return c.f.Close() }
-
-// split shares n out among parts as evenly as can be.
-func split(n, parts int) []int {
-	shares := make([]int, parts)
-	for i := range shares {
-		shares[i] = n / parts
-		if i < n%parts {
-			shares[i]++
-		}
-	}
-	return shares
-}
