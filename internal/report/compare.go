@@ -151,6 +151,9 @@ func Compare(base, head *result.Run, pairs []CellPair, o CompareOptions) (*Compa
 	absolute := absoluteChecks(head)
 	for _, p := range pairs {
 		baseTrials, headTrials := conclusive(p.Base), conclusive(p.Head)
+		if note := conclusiveNote(p, len(baseTrials), len(headTrials)); note != "" {
+			c.Notes = append(c.Notes, note)
+		}
 		c.Cells = append(c.Cells, CellComparison{
 			Name: p.Name, Base: p.Base.ID, Head: p.Head.ID, BaseTrials: len(baseTrials), HeadTrials: len(headTrials),
 			Facts:   compareFacts(base, head, p, absolute),
@@ -172,6 +175,15 @@ func conclusive(c *result.Cell) []*result.Trial {
 		return nil
 	}
 	return trials
+}
+
+// conclusiveNote tells of trials that do not count.
+func conclusiveNote(p CellPair, base, head int) string {
+	if base == len(p.Base.Trials) && head == len(p.Head.Trials) {
+		return ""
+	}
+	return fmt.Sprintf("%s: %d of %s of base and %d of %s of head are conclusive; the others do not count.",
+		p.Name, base, plural(len(p.Base.Trials), "trial", "trials"), head, plural(len(p.Head.Trials), "trial", "trials"))
 }
 
 func sideOf(run *result.Run, side string) ComparedSide {

@@ -183,6 +183,9 @@ func TestASideWithoutAConclusiveTrialIsOneReason(t *testing.T) {
 		head.Trials[i].Inconclusive = []string{"the generator was saturated"}
 	}
 	c := compared(t, newFixture("x", []result.Cell{figures("a", "delivery.latency.p50", .01, .02, .03, .04)}, nil), newFixture("x", []result.Cell{head}, nil), CompareOptions{})
+	if want := "a: 4 of 4 trials of base and 0 of 4 trials of head are conclusive; the others do not count."; !slices.Contains(c.Notes, want) {
+		t.Errorf("notes %q, want %q among them", c.Notes, want)
+	}
 	if want := "a: base has 4 conclusive trials, head 0 conclusive trials"; c.Verdict.Status != result.Inconclusive || !slices.Equal(c.Verdict.Reasons, []string{want}) {
 		t.Errorf("verdict %v, want inconclusive because %q", c.Verdict, want)
 	}
