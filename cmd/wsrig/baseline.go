@@ -44,6 +44,8 @@ func (o *runOptions) addBaseline(scenarioArg string, asked bool) error {
 		return usageError{fmt.Errorf("--baseline: %w; write the limits of %s there, or name another file", err, name)}
 	}
 	o.Checks, err = scenario.ParseBaseline(path, text, name)
-	o.repeat = append(o.repeat, "--baseline="+o.baseline)
+	if asked {
+		o.repeat = append(o.repeat, "--baseline="+o.baseline)
+	}
 	return err
 }

@@ -52,6 +52,9 @@ configuration; 3 inconclusive: too few trials, or no data; 4 the testbed did not
 			if o.base == "" {
 				return usageError{errors.New("--base is missing: the git reference to compare with, such as main")}
 			}
+			if o.node && o.run.nodeCmd != "" {
+				return usageError{errors.New("--node compares wsrig's own chat nodes, which --node-cmd replaces; leave one out")}
+			}
 			if err := o.run.complete(); err != nil {
 				return err
 			}
@@ -99,7 +102,7 @@ func (o *regressOptions) regress(cmd *cobra.Command, name string) (err error) {
 	}
 	asked := run.baseline != ""
 	if !asked {
-		run.baseline = filepath.Join(repo.top, filepath.FromSlash(baselineDir))
+		run.baseline = repo.shown(filepath.FromSlash(baselineDir))
 	}
 	if err := run.addBaseline(name, asked); err != nil {
 		return err

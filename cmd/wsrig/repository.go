@@ -110,7 +110,7 @@ func (c *checkout) remove() error {
 	return nil
 }
 
-// find gives the file of a configuration in the tree: DRIVER/VARIANT.* of a shipped
+// find gives the file of a configuration in the tree: DRIVER/VARIANT.cfg or .conf of a shipped
 // variant, the same path below the top for a file of one's own. One that is not there
 // is fs.ErrNotExist.
 func (c *checkout) find(r *repository) func(scenario.ProxyRef) (string, error) {
@@ -122,35 +122,55 @@ func (c *checkout) find(r *repository) func(scenario.ProxyRef) (string, error) {
 			}
 			return regular(c.dir, rel)
 		}
-		found, err := filepath.Glob(filepath.Join(c.dir, ref.Driver, ref.Variant+".*"))
-		if err != nil {
-			return "", err
-		}
-		for _, path := range found {
-			if ext := filepath.Ext(path); ext == ".cfg" || ext == ".conf" {
-				return path, nil
+		for _, ext := range configExtensions {
+			path, err := regular(c.dir, filepath.Join(ref.Driver, ref.Variant+ext))
+			if !errors.Is(err, fs.ErrNotExist) {
+				return path, err
 			}
 		}
 		return "", &fs.PathError{Op: "find", Path: ref.Driver + "/" + ref.Variant + ".*", Err: fs.ErrNotExist}
 	}
 }
 
-// relative is a path below the top of the repository.
+// configExtensions end the names of configuration files, shipped ones included.
+var configExtensions = []string{".cfg", ".conf"}
+
+// relative is a path below the top of the repository. The folder's symbolic links are
+// followed, as git does for the top; the file's own are not, since each side may have
+// another.
 func (r *repository) relative(path string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
 	}
-	if abs, err = filepath.EvalSymlinks(abs); err != nil {
+	dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	if err != nil {
 		return "", err
 	}
-	rel, err := filepath.Rel(r.top, abs)
+	rel, err := filepath.Rel(r.top, filepath.Join(dir, filepath.Base(abs)))
 	if err != nil || !filepath.IsLocal(rel) {
 		return "", fmt.Errorf("%s is not in the repository, so --base has none; use a file below its top", path)
 	}
 	return rel, nil
 }
 
+// shown is the path of something below the top as a person here would write it.
+func (r *repository) shown(rel string) string {
+	path := filepath.Join(r.top, rel)
+	here, err := os.Getwd()
+	if err == nil {
+		here, err = filepath.EvalSymlinks(here) // as git does for the top
+	}
+	if err != nil {
+		return path
+	}
+	if short, err := filepath.Rel(here, path); err == nil {
+		return short
+	}
+	return path
+}
+
+// regular is the path of a regular file below dir. Errors name it as it is in the tree.
 func regular(dir, rel string) (string, error) {
 	path := filepath.Join(dir, rel)
 	info, err := os.Stat(path)

@@ -100,8 +100,8 @@ func runScenario(cmd *cobra.Command, name string, o runOptions) error {
 	return printRun(cmd, run, dir, o.asJSON)
 }
 
-// measure runs a scenario and keeps what it measured in the directory that it returns.
-// On an error of the run itself that holds the results so far.
+// measure runs a scenario, judges it, and keeps what it measured in the directory that it
+// returns. After an error of the run itself it has told where the results so far are.
 func measure(cmd *cobra.Command, name string, o runOptions) (*result.Run, string, error) {
 	ctx := cmd.Context()
 	plan, err := loadPlan(name, o.Options)
