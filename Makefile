@@ -82,7 +82,7 @@ scale: peers-build deps ## hold memory, handshakes, echo, fan-out and idle total
 	bin/peers/bench scale $(if $(TRIALS),-trials $(TRIALS)) $(ARGS)
 
 .PHONY: golden
-golden: ## write the golden files and the generated scenario reference again
+golden: ## write the golden files, the generated scenario reference and the schema of run.json again
 	$(GO) test ./haproxy ./nginx ./internal/... -update
 
 .PHONY: clean

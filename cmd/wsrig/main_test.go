@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	nodechat "wsrig/peers/node-chat"
 	"wsrig/testbed"
@@ -84,6 +85,7 @@ func TestScripts(t *testing.T) {
 			"nothing-left":  nothingLeft,
 			"no-process":    noProcess,
 			"json-has":      jsonHas,
+			"valid-json":    validJSON,
 			"listen-on":     listenOn,
 			"await-address": awaitAddress,
 			"free-port":     freePort,
@@ -192,6 +194,26 @@ func jsonHas(ts *testscript.TestScript, neg bool, args []string) {
 	if ok := found && (args[2] == "*" || got == args[2]); ok == neg {
 		ts.Fatalf("%s: %s is %q (there: %v), want %q (not: %v)", args[0], args[1], got, found, args[2], neg)
 	}
+}
+
+// validJSON is "valid-json SCHEMA FILE": the JSON in FILE keeps to the JSON Schema, by
+// a validator that has nothing to do with what made either.
+func validJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: valid-json SCHEMA FILE")
+	}
+	var docs [2]any
+	for i, path := range args {
+		v, err := jsonschema.UnmarshalJSON(strings.NewReader(ts.ReadFile(path)))
+		ts.Check(err)
+		docs[i] = v
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	ts.Check(c.AddResource("schema.json", docs[0]))
+	schema, err := c.Compile("schema.json")
+	ts.Check(err)
+	ts.Check(schema.Validate(docs[1]))
 }
 
 // listenOn is "listen-on VAR": it holds a port until the script ends and puts its

@@ -2,8 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,25 +14,130 @@ import (
 	"wsrig/internal/result"
 )
 
+// stepSummary is the variable in which GitHub Actions names the file whose Markdown
+// it shows as the summary of the step.
+const stepSummary = "GITHUB_STEP_SUMMARY"
+
+// reportFlags are the flags of wsrig report.
+type reportFlags struct {
+	json, schema, summary bool
+	formats               []string
+	out                   string
+}
+
 func newReportCommand() *cobra.Command {
-	asJSON := false
+	var f reportFlags
 	cmd := &cobra.Command{
 		Use:   "report DIR",
-		Short: "Write every table and plot of a result again, from its run.json alone",
+		Short: "Write every table and plot of a result again, or export it, from its run.json alone",
 		Long: `Read DIR/run.json and write report.txt, report.md and plots/ again, without running
-anything; then print the report. The exit code is the run's.`,
-		Example: "  wsrig report results/idle-timeout/latest",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			run, err := report.Rebuild(args[0])
-			if err != nil {
-				return usageError{err}
-			}
-			return printRun(cmd, run, args[0], asJSON)
-		},
+anything; then print the report. The exit code is the run's.
+
+With --format, write those formats instead, into DIR or where --out says, and print the
+names of the files. The exit code is 0 once they are written, whatever the run's was: a
+job that exports after a failed run has failed already.
+
+Formats:
+` + formatList(),
+		Example: `  wsrig report results/idle-timeout/latest
+  wsrig report results/idle-timeout/latest --format junit,csv --out artifacts
+  wsrig report results/idle-timeout/latest --format go-bench --out - > base.txt`,
+		RunE: func(cmd *cobra.Command, args []string) error { return runReport(cmd, args, f) },
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the run as JSON, without raw histograms, and the report on standard error")
+	flags := cmd.Flags()
+	flags.BoolVar(&f.json, "json", false, "print the run as JSON, without raw histograms, and the report on standard error")
+	flags.StringSliceVar(&f.formats, "format", nil, "write these formats, separated by commas")
+	flags.StringVar(&f.out, "out", "", "folder for the files, made if need be; - writes the one file of one format to standard output")
+	flags.BoolVar(&f.summary, "step-summary", false, "append the summary to the file that $"+stepSummary+" names, as GitHub Actions sets it")
+	flags.BoolVar(&f.schema, "schema", false, "print the JSON Schema of run.json and exit")
 	return cmd
+}
+
+// formatList is a line for each format.
+func formatList() string {
+	var b strings.Builder
+	for _, f := range report.Formats {
+		name := f.Name
+		if f.Default {
+			name += " *"
+		}
+		fmt.Fprintf(&b, "  %-9s %s (%s)\n", name, f.Doc, f.Files)
+	}
+	b.WriteString("  * without --format")
+	return b.String()
+}
+
+func runReport(cmd *cobra.Command, args []string, f reportFlags) error {
+	if f.schema {
+		if len(args) > 0 || f.json || f.summary || f.out != "" || f.formats != nil {
+			return usageError{errors.New("--schema goes alone; it is the same for every run")}
+		}
+		_, err := cmd.OutOrStdout().Write(result.JSONSchema())
+		return err
+	}
+	if len(args) != 1 {
+		return usageError{fmt.Errorf("name one result folder, as in wsrig report results/idle-timeout/latest; got %d", len(args))}
+	}
+	formats, exported, err := f.chosen()
+	if err != nil {
+		return usageError{err}
+	}
+	dir := args[0]
+	run, err := result.Read(filepath.Join(dir, result.FileName))
+	if err != nil {
+		return usageError{err}
+	}
+	if f.out == "-" {
+		if err := formats[0].WriteTo(cmd.OutOrStdout(), run); err != nil {
+			return err
+		}
+	} else {
+		if f.out != "" {
+			dir = f.out
+		}
+		paths, err := report.WriteFormats(run, dir, formats)
+		if err != nil {
+			return err
+		}
+		for _, path := range paths {
+			if exported {
+				fmt.Fprintln(cmd.OutOrStdout(), path)
+			}
+		}
+	}
+	if f.summary {
+		if err := report.AppendSummary(run, os.Getenv(stepSummary)); err != nil {
+			return err
+		}
+	}
+	if exported {
+		return nil
+	}
+	return printRun(cmd, run, dir, f.json)
+}
+
+// chosen checks the flags against each other and returns the formats to write.
+// exported tells that formats were asked for, and not the report to read.
+func (f reportFlags) chosen() (formats []report.Format, exported bool, err error) {
+	if f.summary && os.Getenv(stepSummary) == "" {
+		return nil, false, fmt.Errorf("--step-summary: the variable %s is not set, which GitHub Actions does; elsewhere, use --format summary", stepSummary)
+	}
+	if f.formats == nil {
+		if f.out == "-" {
+			return nil, false, errors.New("--out - takes one format of one file; name it with --format")
+		}
+		return report.DefaultFormats(), false, nil
+	}
+	formats, err = report.FindFormats(f.formats)
+	switch {
+	case err != nil:
+		return nil, false, fmt.Errorf("--format: %w", err)
+	case f.json:
+		return nil, false, errors.New("--json prints the run and --format writes files; use one of them")
+	case f.out == "-" && len(formats) != 1:
+		return nil, false, fmt.Errorf("--out - takes one format, not %d", len(formats))
+	}
+	return formats, true, nil
 }
 
 // printRun prints a run for people, or as JSON, and returns its exit code.

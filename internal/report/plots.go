@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -41,11 +41,20 @@ const pngDPI = 144
 // returns their paths, sorted. Figures of a plot after the first are NAME-2 and so
 // on. The same run gives the same bytes.
 func Plot(run *result.Run, dir string) ([]string, error) {
-	var paths []string
+	files, err := plotFiles(run)
+	if err != nil {
+		return nil, err
+	}
+	return writeFiles(dir, files)
+}
+
+// plotFiles renders every plot that run has data for.
+func plotFiles(run *result.Run) ([]File, error) {
+	var files []File
 	for _, name := range slices.Sorted(maps.Keys(plots)) {
 		figures, err := plots[name](run)
 		if err != nil {
-			return paths, fmt.Errorf("plot %s: %w", name, err)
+			return nil, fmt.Errorf("plot %s: %w", name, err)
 		}
 		for i, f := range figures {
 			base := name
@@ -56,27 +65,16 @@ func Plot(run *result.Run, dir string) ([]string, error) {
 				ext    string
 				render func() ([]byte, error)
 			}{{".svg", f.SVG}, {".png", f.PNG}} {
-				path := filepath.Join(dir, PlotDir, base+out.ext)
-				if err := writeRendered(path, out.render); err != nil {
-					return paths, fmt.Errorf("plot %s: %w", name, err)
+				data, err := out.render()
+				if err != nil {
+					return nil, fmt.Errorf("plot %s: %w", name, err)
 				}
-				paths = append(paths, path)
+				files = append(files, File{filepath.Join(PlotDir, base+out.ext), data})
 			}
 		}
 	}
-	slices.Sort(paths)
-	return paths, nil
-}
-
-func writeRendered(path string, render func() ([]byte, error)) error {
-	data, err := render()
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, data, 0o644)
+	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	return files, nil
 }
 
 // The fonts of gonum/plot are Liberation, which has Arial's metrics. A viewer

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,35 +12,10 @@ import (
 	"wsrig/internal/result"
 )
 
-// Rebuild reads run.json in dir, and from nothing else writes report.txt, report.md
-// and the plots again. Plots of an earlier report that the run has no data for are
-// removed.
-func Rebuild(dir string) (*result.Run, error) {
-	run, err := result.Read(filepath.Join(dir, result.FileName))
-	if err != nil {
-		return nil, err
-	}
-	return run, WriteAll(run, dir)
-}
-
-// WriteAll writes report.txt, report.md and the plots of run into dir.
+// WriteAll writes the default formats of run into dir: report.txt, report.md and the
+// plots.
 func WriteAll(run *result.Run, dir string) error {
-	var text, md bytes.Buffer
-	if err := Text(&text, run, DefaultWidth); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	if err := Markdown(&md, run); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	for name, data := range map[string][]byte{"report.txt": text.Bytes(), "report.md": md.Bytes()} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
-			return fmt.Errorf("write report: %w", err)
-		}
-	}
-	if err := removePlots(dir); err != nil {
-		return err
-	}
-	_, err := Plot(run, dir)
+	_, err := WriteFormats(run, dir, DefaultFormats())
 	return err
 }
 

@@ -77,9 +77,9 @@ func TestReportsAreAFunctionOfTheRunFile(t *testing.T) {
 			must(t, err)
 			dir := t.TempDir()
 			must(t, os.WriteFile(filepath.Join(dir, result.FileName), raw, 0o644))
-			if _, err := Rebuild(dir); err != nil {
-				t.Fatal(err)
-			}
+			run, err := result.Read(dir)
+			must(t, err)
+			must(t, WriteAll(run, dir))
 			for path, data := range files(t, dir) {
 				if filepath.Ext(path) == ".png" {
 					isImage(t, path, data)
@@ -132,16 +132,14 @@ func files(t *testing.T, dir string) map[string][]byte {
 	return out
 }
 
-func TestRebuildRemovesPlotsWithoutDataAndNothingElse(t *testing.T) {
+func TestWriteAllRemovesPlotsWithoutDataAndNothingElse(t *testing.T) {
 	dir := t.TempDir()
-	must(t, result.Write(dir, load(t, "idle-timeout")))
+	run := load(t, "idle-timeout")
 	must(t, os.MkdirAll(filepath.Join(dir, PlotDir), 0o755))
 	for _, name := range []string{"latency.svg", "connections-2.png", "mine.svg", "latency-notes.svg"} {
 		must(t, os.WriteFile(filepath.Join(dir, PlotDir, name), []byte("old"), 0o644))
 	}
-	if _, err := Rebuild(dir); err != nil {
-		t.Fatal(err)
-	}
+	must(t, WriteAll(run, dir))
 	var left []string
 	for path := range files(t, dir) {
 		left = append(left, path)

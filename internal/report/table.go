@@ -168,26 +168,9 @@ func (t Table) writeRow(b *strings.Builder, row []string, widths []int) {
 // writeMarkdown writes t as a table of GitHub Flavored Markdown.
 func (t Table) writeMarkdown(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s\n\n", t.Title)
-	b.WriteString("|")
-	for _, c := range t.Columns {
-		b.WriteString(" " + markdown(c.Header) + " |")
-	}
-	b.WriteString("\n|")
-	for _, c := range t.Columns {
-		if c.Right {
-			b.WriteString("---:|")
-		} else {
-			b.WriteString("---|")
-		}
-	}
-	b.WriteString("\n")
+	b.WriteString(t.markdownHead())
 	for _, row := range t.Rows {
-		b.WriteString("|")
-		for _, text := range row {
-			b.WriteString(" " + markdown(text) + " |")
-		}
-		b.WriteString("\n")
+		b.WriteString(markdownRow(row))
 	}
 	if len(t.Notes) > 0 {
 		b.WriteString("\n")
@@ -197,6 +180,30 @@ func (t Table) writeMarkdown(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// markdownHead is the title of t and the head of its columns.
+func (t Table) markdownHead() string {
+	headers, rule := make([]string, len(t.Columns)), "|"
+	for i, c := range t.Columns {
+		headers[i] = c.Header
+		if c.Right {
+			rule += "---:|"
+		} else {
+			rule += "---|"
+		}
+	}
+	return fmt.Sprintf("### %s\n\n%s%s\n", t.Title, markdownRow(headers), rule)
+}
+
+func markdownRow(cells []string) string {
+	var b strings.Builder
+	b.WriteString("|")
+	for _, text := range cells {
+		b.WriteString(" " + markdown(text) + " |")
+	}
+	b.WriteString("\n")
+	return b.String()
 }
 
 // markdownEscapes covers what Markdown would take for markup in a figure, a file

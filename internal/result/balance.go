@@ -43,19 +43,19 @@ type Balance struct {
 	Phase     string             `json:"phase"` // one of Phases
 	Step      int                `json:"step"`  // the connect that ends it
 	Algorithm string             `json:"algorithm"`
-	Where     string             `json:"where"`          // line of the configuration that says so
-	Null      string             `json:"null"`           // what a proxy that keeps to its algorithm does, in a sentence
-	Weights   map[string]float64 `json:"weights"`        // by node
-	New       map[string]int     `json:"new"`            // clients that connected in this phase, by node
-	Open      map[string]int     `json:"open"`           // clients connected at its end, as the nodes count
-	Expected  map[string]float64 `json:"expected"`       // of New, if the algorithm was kept to; nil if that cannot be told
-	Deviation float64            `json:"deviation"`      // largest difference of New and Expected, in clients
-	P         *float64           `json:"p,omitempty"`    // chance of such a spread or a more uneven one, for what is drawn or hashed
-	Known     int                `json:"known"`          // new clients whose source address had connected before
-	Moved     int                `json:"moved"`          // of these, on another node than the last time
-	Stray     int                `json:"stray"`          // of these, on a node where the algorithm would not have moved them
-	Fair      *bool              `json:"fair,omitempty"` // nil: it could not be judged
-	Why       string             `json:"why,omitempty"`  // why it could not be judged, or what was not fair
+	Where     string             `json:"where"`                          // line of the configuration that says so
+	Null      string             `json:"null"`                           // what a proxy that keeps to its algorithm does, in a sentence
+	Weights   map[string]float64 `json:"weights"`                        // by node
+	New       map[string]int     `json:"new"`                            // clients that connected in this phase, by node
+	Open      map[string]int     `json:"open"`                           // clients connected at its end, as the nodes count
+	Expected  map[string]float64 `json:"expected" jsonschema:"nullable"` // of New, if the algorithm was kept to; nil if that cannot be told
+	Deviation float64            `json:"deviation"`                      // largest difference of New and Expected, in clients
+	P         *float64           `json:"p,omitempty"`                    // chance of such a spread or a more uneven one, for what is drawn or hashed
+	Known     int                `json:"known"`                          // new clients whose source address had connected before
+	Moved     int                `json:"moved"`                          // of these, on another node than the last time
+	Stray     int                `json:"stray"`                          // of these, on a node where the algorithm would not have moved them
+	Fair      *bool              `json:"fair,omitempty"`                 // nil: it could not be judged
+	Why       string             `json:"why,omitempty"`                  // why it could not be judged, or what was not fair
 	Processes []ProcessOpen      `json:"processes,omitempty"`
 }
 

@@ -9,18 +9,18 @@ import (
 // take: what it gave, and whether that kept the service level objective (SLO), which
 // is a p99 within a bound, a reach of 1 and no dropped arrival.
 type Probe struct {
-	Asked      float64 `json:"asked"`           // arrivals a second
-	Achieved   float64 `json:"achieved"`        // sent, a second of the schedule, or up to the last send where that came later
-	Owed       int64   `json:"owed"`            // deliveries
-	Received   int64   `json:"received"`        // deliveries, without duplicates
-	P99        float64 `json:"p99_s,omitempty"` // delivery latency; 0 where too few came for one
-	Bound      float64 `json:"p99_bound_s"`     // what the p99 had to keep to
-	Reach      float64 `json:"reach"`           // received over owed
-	Dropped    int64   `json:"dropped"`         // arrivals never sent
-	CPU        float64 `json:"generator_cpu"`   // share of the cores it may use that the busiest worker used
-	Lag        float64 `json:"lag_p99_s"`       // how late the generator's schedule was
-	Verdict    string  `json:"verdict"`         // ok, failed or saturated generator
-	Why        string  `json:"why,omitempty"`   // it is not ok
+	Asked      float64 `json:"asked"`                                                             // arrivals a second
+	Achieved   float64 `json:"achieved"`                                                          // sent, a second of the schedule, or up to the last send where that came later
+	Owed       int64   `json:"owed"`                                                              // deliveries
+	Received   int64   `json:"received"`                                                          // deliveries, without duplicates
+	P99        float64 `json:"p99_s,omitempty"`                                                   // delivery latency; 0 where too few came for one
+	Bound      float64 `json:"p99_bound_s"`                                                       // what the p99 had to keep to
+	Reach      float64 `json:"reach"`                                                             // received over owed
+	Dropped    int64   `json:"dropped"`                                                           // arrivals never sent
+	CPU        float64 `json:"generator_cpu"`                                                     // share of the cores it may use that the busiest worker used
+	Lag        float64 `json:"lag_p99_s"`                                                         // how late the generator's schedule was
+	Verdict    string  `json:"verdict" jsonschema:"enum=ok,enum=failed,enum=saturated generator"` // ok, failed or saturated generator
+	Why        string  `json:"why,omitempty"`                                                     // it is not ok
 	Repetition bool    `json:"repetition,omitempty"`
 }
 

@@ -74,7 +74,7 @@ func Read(path string) (*Run, error) {
 		return nil, fmt.Errorf("read run: %s is not a regular file", path)
 	}
 	if info.Size() > maxFile {
-		return nil, fmt.Errorf("read run: %s has %d bytes; a run.json has at most %d", path, info.Size(), maxFile)
+		return nil, fmt.Errorf("read run: %s has %d bytes; a run.json has at most %d: name the run.json of a result", path, info.Size(), maxFile)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -109,10 +109,16 @@ func encode(r *Run) ([]byte, error) {
 	if b.Len() > maxFile {
 		return nil, fmt.Errorf("save run: it has %d bytes; a run.json has at most %d", b.Len(), maxFile)
 	}
+	if err := guard(b.Bytes()); err != nil { // the plan is text of another package
+		return nil, fmt.Errorf("save run: %w", err)
+	}
 	return b.Bytes(), nil
 }
 
 func decode(data []byte) (*Run, error) {
+	if err := guard(data); err != nil {
+		return nil, err
+	}
 	data, err := migrate(data, Schema, migrations)
 	if err != nil {
 		return nil, err
@@ -122,7 +128,7 @@ func decode(data []byte) (*Run, error) {
 		return nil, located(err, data)
 	}
 	if err := r.validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w%s", err, advice)
 	}
 	return withoutNulls(&r), nil
 }
@@ -139,15 +145,15 @@ func migrate(data []byte, current int, steps map[int]func([]byte) ([]byte, error
 		}
 		switch {
 		case head.Schema == nil || *head.Schema < 1:
-			return nil, errors.New(`not a run: "schema" is missing or below 1`)
+			return nil, errors.New(`not a run: "schema" is missing or below 1; name a run.json that wsrig wrote`)
 		case *head.Schema > current:
-			return nil, fmt.Errorf("written by a newer wsrig (schema %d); this one reads up to %d", *head.Schema, current)
+			return nil, fmt.Errorf("written by a newer wsrig (schema %d); this one reads up to %d: read it with that wsrig, or update this one", *head.Schema, current)
 		case *head.Schema == current:
 			return data, nil
 		}
 		step, ok := steps[*head.Schema]
 		if !ok {
-			return nil, fmt.Errorf("written by an older wsrig (schema %d), which this one no longer reads", *head.Schema)
+			return nil, fmt.Errorf("written by an older wsrig (schema %d), which this one no longer reads: read it with that wsrig, or repeat the run", *head.Schema)
 		}
 		next, err := step(data)
 		if err != nil {
@@ -170,9 +176,9 @@ func located(err error, data []byte) error {
 		offset = kind.Offset
 	}
 	if offset < 0 || offset > int64(len(data)) {
-		return fmt.Errorf("not a run: %w", err)
+		return fmt.Errorf("not a run: %w%s", err, advice)
 	}
-	return fmt.Errorf("not a run: line %d: %w", 1+bytes.Count(data[:offset], []byte("\n")), err)
+	return fmt.Errorf("not a run: %s: %w%s", place(data, offset, ""), err, advice)
 }
 
 // withoutNulls returns r in its one canonical form: lists and maps that the schema
@@ -203,7 +209,7 @@ func withoutNulls(r *Run) *Run {
 func canonicalTrial(t Trial) Trial {
 	t.Metrics = presentMap(t.Metrics)
 	t.Histograms, t.Handshakes = optionalMap(t.Histograms), optionalMap(t.Handshakes)
-	t.Closes, t.Losses = optional(t.Closes), optional(t.Losses)
+	t.Closes, t.Losses, t.Probes = optional(t.Closes), optional(t.Losses), optional(t.Probes)
 	t.Inconclusive, t.Failed = optional(t.Inconclusive), optional(t.Failed)
 	t.Intervals = optional(append([]Interval(nil), t.Intervals...))
 	for i := range t.Intervals {
@@ -212,6 +218,11 @@ func canonicalTrial(t Trial) Trial {
 	t.Views = optional(append([]View(nil), t.Views...))
 	for i := range t.Views {
 		t.Views[i].Node = presentMap(t.Views[i].Node)
+	}
+	t.Balance = optional(append([]Balance(nil), t.Balance...))
+	for i := range t.Balance {
+		b := &t.Balance[i]
+		b.Weights, b.New, b.Open, b.Processes = presentMap(b.Weights), presentMap(b.New), presentMap(b.Open), optional(b.Processes)
 	}
 	t.Usage = optional(append([]Usage(nil), t.Usage...))
 	for i := range t.Usage {

@@ -209,9 +209,9 @@ func TestMigrationsRunOneVersionAtATime(t *testing.T) {
 		{`{"schema": 2, "first": 1}`, `{"schema": 4, "third": 1}`, ""},
 		{`{"schema": 3, "second": 1}`, `{"schema": 4, "third": 1}`, ""},
 		{`{"schema": 4, "third": 1}`, `{"schema": 4, "third": 1}`, ""},
-		{`{"schema": 0}`, "", `not a run: "schema" is missing or below 1`},
-		{`{"schema": 1}`, "", "written by an older wsrig (schema 1), which this one no longer reads"},
-		{`{"schema": 5}`, "", "written by a newer wsrig (schema 5); this one reads up to 4"},
+		{`{"schema": 0}`, "", `not a run: "schema" is missing or below 1; name a run.json that wsrig wrote`},
+		{`{"schema": 1}`, "", "written by an older wsrig (schema 1), which this one no longer reads: read it with that wsrig, or repeat the run"},
+		{`{"schema": 5}`, "", "written by a newer wsrig (schema 5); this one reads up to 4: read it with that wsrig, or update this one"},
 	} {
 		got, err := migrate([]byte(row.text), 4, steps)
 		if string(got) != row.want || (err == nil) != (row.failure == "") || err != nil && err.Error() != row.failure {
@@ -228,8 +228,13 @@ func FuzzReadRun(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(good)
+	full, err := encode(everyField(f))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(full)
 	f.Add([]byte(`{"schema":1,"scenario":"x","verdict":{"status":"pass"}}`))
-	f.Add([]byte(`{"schema":1,"scenario":"x","plan":{"a":"\u2028<"},"cells":[{"id":"a","trials":[{"index":1,"intervals":[{}],"closes":[{}]}]}],"verdict":{"status":"pass"}}`))
+	f.Add([]byte(`{"schema":1,"scenario":"x","plan":{"a":"\u2028<"},"cells":[{"id":"a","trials":[{"index":1,"intervals":[{}],"closes":[{}],"balance":[{"processes":[],"expected":{}}],"probes":[]}]}],"verdict":{"status":"pass"}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		path := filepath.Join(t.TempDir(), "in.json")
 		if err := os.WriteFile(path, data, 0o644); err != nil {
@@ -249,6 +254,13 @@ func FuzzReadRun(f *testing.F) {
 		}
 		if !reflect.DeepEqual(run, again) {
 			t.Fatalf("read back as another run:\n%+v\n%+v", run, again)
+		}
+		first, err := encode(run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if second, err := encode(again); err != nil || !slices.Equal(first, second) {
+			t.Fatalf("written again as another file (%v):\n%s\n%s", err, first, second)
 		}
 	})
 }

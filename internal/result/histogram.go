@@ -18,7 +18,7 @@ const (
 
 // Histogram is a distribution as run.json keeps it.
 type Histogram struct {
-	Unit  string `json:"unit"` // of one count of the value: ns or ms
+	Unit  string `json:"unit" jsonschema:"enum=ns,enum=ms"` // of one count of the value: ns or ms
 	Count int64  `json:"count"`
 	Min   int64  `json:"min"` // exact, as the buckets are not
 	Max   int64  `json:"max"`

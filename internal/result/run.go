@@ -122,8 +122,8 @@ type Trial struct {
 type Metric struct {
 	Value  float64 `json:"value"`
 	Unit   string  `json:"unit"`
-	Better string  `json:"better"` // lower, higher or neither
-	N      int64   `json:"n"`      // samples behind the value; in a cell, their sum over the trials
+	Better string  `json:"better" jsonschema:"enum=lower,enum=higher,enum=neither"` // lower, higher or neither
+	N      int64   `json:"n"`                                                       // samples behind the value; in a cell, their sum over the trials
 }
 
 // Interval is one second of a trial's traffic.
@@ -140,12 +140,12 @@ type Interval struct {
 
 // CloseGroup is a set of clients whose connections ended alike.
 type CloseGroup struct {
-	By     string     `json:"by"`     // who moved first: client, node, proxy, network, unknown
-	Kind   string     `json:"kind"`   // close frame, FIN, RST, silent (no end seen: the client gave up)
-	Code   int        `json:"code"`   // close code of the frame, 0 without one
-	Cause  string     `json:"cause"`  // idle timeout, drain, killed, slow consumer, asked, ...
-	Flags  string     `json:"flags"`  // proxy's own termination state (HAProxy log), if it tells
-	Count  int        `json:"count"`  //
+	By     string     `json:"by"`    // who moved first: client, node, proxy, network, unknown
+	Kind   string     `json:"kind"`  // close frame, FIN, RST, silent (no end seen: the client gave up)
+	Code   int        `json:"code"`  // close code of the frame, 0 without one
+	Cause  string     `json:"cause"` // idle timeout, drain, killed, slow consumer, asked, ...
+	Flags  string     `json:"flags"` // proxy's own termination state (HAProxy log), if it tells
+	Count  int        `json:"count"`
 	After  *Histogram `json:"after"`  // milliseconds from the 101 to the end
 	Silent *Histogram `json:"silent"` // milliseconds from the last byte in either direction to the end
 }
@@ -215,6 +215,6 @@ const (
 
 // Verdict is the outcome of the whole run.
 type Verdict struct {
-	Status  string   `json:"status"`
+	Status  string   `json:"status" jsonschema:"enum=pass,enum=fail,enum=inconclusive,enum=error"`
 	Reasons []string `json:"reasons"` // empty for a pass
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
@@ -27,6 +28,9 @@ func (r *Run) validate() error {
 	cells := map[string]bool{"": true} // a check may be about the run as a whole
 	for i := range r.Cells {
 		c := &r.Cells[i]
+		if len(c.ID) > maxID {
+			return fmt.Errorf("cells[%d]: its id has %d bytes; it may have %d", i, len(c.ID), maxID)
+		}
 		if c.ID == "" || cells[c.ID] {
 			return fmt.Errorf("cells[%d]: id %q is empty or used twice", i, c.ID)
 		}
@@ -54,6 +58,11 @@ func (r *Run) validate() error {
 func (c *Cell) validate() error {
 	if c.Declared != nil && !finite(c.Declared.IdleTimeout) {
 		return errors.New("declared idle timeout is not a number")
+	}
+	for i, f := range c.Config {
+		if !isFileName(f.Name) {
+			return fmt.Errorf("config[%d]: %q is no plain file name, so a file of that name could land anywhere", i, f.Name)
+		}
 	}
 	if err := validateMetrics(c.Metrics); err != nil {
 		return err
@@ -88,6 +97,9 @@ func (t *Trial) validate() error {
 		if !isTime(iv.Start) {
 			return fmt.Errorf("intervals[%d]: its start is no time of a trial", i)
 		}
+		if min(int64(iv.Open), iv.Intended, iv.Sent, iv.Dropped, iv.Deliveries) < 0 {
+			return fmt.Errorf("intervals[%d]: a count is negative", i)
+		}
 		for node, open := range iv.ByNode {
 			if open < 0 {
 				return fmt.Errorf("intervals[%d]: node %q has %d clients", i, node, open)
@@ -106,6 +118,11 @@ func (t *Trial) validate() error {
 		}
 		if err := validateOptional(g.Silent); err != nil {
 			return fmt.Errorf("closes[%d]: silent: %w", i, err)
+		}
+	}
+	for i, l := range t.Losses {
+		if min(l.Lost, l.Duplicate, l.Reordered, l.Late, l.Deliveries) < 0 {
+			return fmt.Errorf("losses[%d]: a count is negative", i)
 		}
 	}
 	for i := range t.Balance {
@@ -145,6 +162,12 @@ func validateOptional(h *Histogram) error {
 }
 
 func (h Histogram) validate() error {
+	if h.Unit != "ns" && h.Unit != "ms" {
+		return fmt.Errorf("histogram counts in %q, which is neither ns nor ms", h.Unit)
+	}
+	if h.Count > 0 && h.Min > h.Max {
+		return fmt.Errorf("histogram has the least value %d above the greatest, %d", h.Min, h.Max)
+	}
 	if err := h.checkShape(); err != nil {
 		return err
 	}
@@ -214,6 +237,16 @@ func Merge(hs ...*Histogram) (*hdrhistogram.Histogram, error) {
 
 // maxTime is 30 years in seconds. Beyond it a time is a mistake, and no axis shows it.
 const maxTime = 1e9
+
+// maxID is the longest id of a cell, in bytes: file formats and services that figures
+// are exported to take names of about a thousand.
+const maxID = 1000
+
+// isFileName tells whether name is that of a file right in a folder: what no path
+// base can be is refused, and nothing else, since people name their files as they like.
+func isFileName(name string) bool {
+	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00")
+}
 
 func isTime(values ...float64) bool {
 	return !slices.ContainsFunc(values, func(v float64) bool { return !(math.Abs(v) <= maxTime) })
