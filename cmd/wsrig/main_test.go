@@ -52,6 +52,13 @@ func TestScripts(t *testing.T) {
 	if missing := testbed.Missing(append(allNeeds(), peer...)); len(missing) > 0 && os.Getenv("CI") != "" {
 		t.Fatalf("CI runs every script, and %s is missing; run make deps, and bin/wsrig deps peer-node --install", testbed.Names(missing))
 	}
+	if _, err := exec.LookPath("git"); err != nil && os.Getenv("CI") != "" {
+		t.Fatal("git is not installed")
+	}
+	source, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
@@ -63,6 +70,7 @@ func TestScripts(t *testing.T) {
 			}
 			e.Setenv("PATH", filepath.Dir(wsrigBinary)+string(os.PathListSeparator)+os.Getenv("PATH"))
 			e.Setenv("WSRIG_DIR", filepath.Dir(wsrigBinary))
+			e.Setenv("SOURCE", source)
 			e.Setenv("TMPDIR", filepath.Join(e.WorkDir, "tmp"))
 			return errors.Join(os.WriteFile(filepath.Join(e.WorkDir, "server.js"), nodechat.Server, 0o644),
 				os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o755))

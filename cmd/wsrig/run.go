@@ -27,12 +27,16 @@ import (
 // runOptions are the flags of wsrig run.
 type runOptions struct {
 	scenario.Options
-	set     []string
-	out     string
-	asJSON  bool
-	install bool
-	nodeCmd string
-	runtime string
+	set      []string
+	out      string
+	asJSON   bool
+	install  bool
+	nodeCmd  string
+	runtime  string
+	baseline string
+	repeat   []string          // more arguments that repeat the run
+	sides    map[string]string // of a run that compares two trees: what each side is
+	nodes    map[string]string // and the program that plays its nodes
 }
 
 func newRunCommand() *cobra.Command {
@@ -57,34 +61,18 @@ node it is. It ends on SIGTERM.`,
   wsrig run smoke --node-cmd 'node server.js'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.nodeCmd != "" {
-				o.set = append(o.set, "node_cmd="+o.nodeCmd)
+			if err := o.complete(); err != nil {
+				return err
 			}
-			o.Set = make(map[string]string, len(o.set))
-			for _, kv := range o.set {
-				k, v, ok := strings.Cut(kv, "=")
-				if !ok {
-					return usageError{fmt.Errorf("--set %s: write it as KNOB=VALUE", kv)}
-				}
-				o.Set[k] = v
-			}
-			if o.runtime != "process" {
-				return usageError{fmt.Errorf("--runtime %s: this build runs local processes only; use --runtime process", o.runtime)}
+			if err := o.addBaseline(args[0], cmd.Flags().Changed("baseline")); err != nil {
+				return err
 			}
 			return runScenario(cmd, args[0], o)
 		},
 	}
-	f := cmd.Flags()
-	f.StringSliceVar(&o.Proxies, "proxy", nil, "`proxy` to run instead of the scenario's; may be repeated")
-	f.IntVar(&o.Trials, "trials", 0, "runs of each cell (default the scenario's)")
-	f.IntVar(&o.Parallel, "parallel", 0, "cells to run at the same time (default the scenario's)")
-	f.Uint64Var(&o.Seed, "seed", 0, "seed of everything that is drawn (default a new one)")
-	f.StringSliceVar(&o.set, "set", nil, "`KNOB=VALUE` to set instead of the scenario's, as clients=500")
-	f.StringVar(&o.out, "out", defaultOut, "`directory` for results")
-	f.BoolVar(&o.asJSON, "json", false, "print the run as JSON, without raw histograms, and everything else on standard error")
-	f.BoolVar(&o.install, "install", false, "install missing programs with apt-get, as root or through sudo")
-	f.StringVar(&o.nodeCmd, "node-cmd", "", "`command` to run as chat nodes instead of wsrig's own, or the peer node-chat; short for --set node_cmd=COMMAND")
-	f.StringVar(&o.runtime, "runtime", "process", "where the units run")
+	o.addFlags(cmd)
+	o.addBaselineFlag(cmd)
+	cmd.Flags().IntVar(&o.Trials, "trials", 0, "runs of each cell (default the scenario's)")
 	return cmd
 }
 
@@ -105,32 +93,41 @@ func loadPlan(name string, o scenario.Options) (*scenario.Plan, error) {
 }
 
 func runScenario(cmd *cobra.Command, name string, o runOptions) error {
-	ctx := cmd.Context()
-	o.Catalog = catalog{}
-	plan, err := loadPlan(name, o.Options)
+	run, dir, err := measure(cmd, name, o)
 	if err != nil {
 		return err
 	}
+	return printRun(cmd, run, dir, o.asJSON)
+}
+
+// measure runs a scenario, judges it, and keeps what it measured in the directory that it
+// returns. After an error of the run itself it has told where the results so far are.
+func measure(cmd *cobra.Command, name string, o runOptions) (*result.Run, string, error) {
+	ctx := cmd.Context()
+	plan, err := loadPlan(name, o.Options)
+	if err != nil {
+		return nil, "", err
+	}
 	if err := fit(plan); err != nil {
-		return err
+		return nil, "", err
 	}
 	bus, err := provide(ctx, plan, o.install, cmd.ErrOrStderr())
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	dir, err := newResultDir(o.out, plan.Scenario)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	noise, err := noiseOf(ctx, cmd.ErrOrStderr())
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	show := newProgress(cmd.ErrOrStderr(), plan.Trials)
 	runner := scenario.Runner{
 		Proxies:    proxies,
 		NewRuntime: func(logDir string) (testbed.Runtime, error) { return testbed.NewProcessRuntime("", logDir) },
-		Bus:        bus, Dir: dir, Progress: show,
+		Bus:        bus, Nodes: o.nodes, Dir: dir, Progress: show,
 	}
 	started := time.Now().UTC()
 	run, runErr := runner.Run(ctx, plan)
@@ -139,23 +136,23 @@ func runScenario(cmd *cobra.Command, name string, o runOptions) error {
 	run.Environment = environment(context.WithoutCancel(ctx), drivers(plan), usesNode(plan), busOf(plan, bus))
 	run.Environment.RunID, run.Environment.SelfNoise = filepath.Base(dir), noise
 	run.Environment.Started, run.Environment.Ended = started, time.Now().UTC()
-	run.Environment.Command = command(plan, name, o)
+	run.Environment.Command, run.Environment.Sides = command(plan, cmd.Name(), name, o), o.sides
 	if err := judge(run, plan, runErr); err != nil {
-		return err
+		return nil, "", err
 	}
 	if err := save(run, dir); err != nil {
-		return errors.Join(runErr, err)
+		return nil, "", errors.Join(runErr, err)
 	}
 	noteIndex(cmd, report.WriteIndex(o.out))
 	if runErr != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "results so far: %s\n", dir)
 		var config *testbed.ConfigError
 		if errors.As(runErr, &config) || ctx.Err() != nil {
-			return runErr
+			return nil, "", runErr
 		}
-		return fmt.Errorf("%w: %w", errTestbed, runErr)
+		return nil, "", fmt.Errorf("%w: %w", errTestbed, runErr)
 	}
-	return printRun(cmd, run, dir, o.asJSON)
+	return run, dir, nil
 }
 
 // noiseOf measures the self-noise of a run. That it cannot be is no reason not to run,
@@ -229,8 +226,8 @@ func busOf(plan *scenario.Plan, standIn string) string {
 }
 
 // command is the command line that repeats the run, seed included.
-func command(plan *scenario.Plan, name string, o runOptions) []string {
-	args := []string{"wsrig", "run", name, "--seed", fmt.Sprint(plan.Seed)}
+func command(plan *scenario.Plan, verb, name string, o runOptions) []string {
+	args := append([]string{"wsrig", verb, name, "--seed", fmt.Sprint(plan.Seed)}, o.repeat...)
 	for _, p := range o.Proxies {
 		args = append(args, "--proxy", p)
 	}
