@@ -5,6 +5,7 @@ PROXY    ?=
 TRIALS   ?=
 RUNTIME  ?= process
 ARGS     ?=
+BASE     ?= main
 
 GO ?= go
 # The race detector needs a C compiler.
@@ -14,17 +15,42 @@ RACE := $(if $(shell command -v gcc || command -v clang),-race)
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  SCENARIO=NAME|FILE   what to run (make bench): $(SCENARIO)"
 	@echo "  PROXY=A,B            instead of the scenario's proxies: direct, haproxy:VARIANT, nginx:VARIANT, or a file of your own"
 	@echo "  TRIALS=N             runs of each cell"
 	@echo "  RUNTIME=docker       containers instead of local processes"
-	@echo "  ARGS=...             more flags of wsrig run"
+	@echo "  BASE=REF             git reference to compare with (make regress): $(BASE)"
+	@echo "  ARGS=...             more flags of wsrig run, or of wsrig regress"
 
 .PHONY: build
 build: ## build bin/wsrig, one static binary that plays every part
 	CGO_ENABLED=0 $(GO) build -o bin/wsrig ./cmd/wsrig
+
+IMAGE ?= wsrig:dev
+
+.PHONY: image
+image: build ## pack bin/wsrig into the image wsrig:dev, without a registry
+	docker build -t $(IMAGE) --target packed .
+
+DIST            ?= dist
+VERSION         ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+RELEASE_TARGETS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+# The same source, version and Go make the same bytes, on any machine and in any folder:
+# no paths, no state of the checkout, and fixed processor levels.
+RELEASE_BUILD := CGO_ENABLED=0 GOFLAGS= GOAMD64=v1 GOARM64=v8.0 GOEXPERIMENT= $(GO) build -trimpath -buildvcs=false
+
+.PHONY: release
+release: ## build dist/: static binaries for Linux and macOS, what each is made of, and checksums
+	@mkdir -p $(DIST)
+	@rm -f $(DIST)/wsrig-* $(DIST)/SHA256SUMS
+	@set -e; for target in $(RELEASE_TARGETS); do \
+		name=wsrig-$(VERSION)-$${target%/*}-$${target#*/}; echo "$(DIST)/$$name"; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} $(RELEASE_BUILD) -ldflags '-s -w -X main.stamped=$(VERSION)' -o $(DIST)/$$name ./cmd/wsrig; \
+		$(GO) run ./cmd/sbom $(DIST)/$$name $(VERSION) > $(DIST)/$$name.cdx.json; \
+	done
+	@cd $(DIST) && { sha256sum wsrig-* || shasum -a 256 wsrig-*; } > SHA256SUMS
 
 .PHONY: deps
 deps: build ## install haproxy, nginx and redis-server if they are missing; their services stay off
@@ -37,6 +63,10 @@ bench: build ## run a scenario (the default goal); installs what is missing
 .PHONY: smoke
 smoke: ## run the smoke scenario: does every message arrive, through every proxy?
 	@$(MAKE) --no-print-directory bench SCENARIO=smoke
+
+.PHONY: regress
+regress: build ## compare the configurations of this tree with those of BASE, in one run on this machine
+	bin/wsrig regress --base $(BASE) $(SCENARIO) --install --runtime $(RUNTIME) $(if $(PROXY),--proxy $(PROXY)) $(if $(TRIALS),--trials $(TRIALS)) $(ARGS)
 
 # One package at a time: those that run real proxies under load would disturb each other.
 .PHONY: test
@@ -78,8 +108,8 @@ scale: peers-build deps ## hold memory, handshakes, echo, fan-out and idle total
 
 .PHONY: golden
 golden: ## write the golden files, the generated scenario reference and the schema of run.json again
-	$(GO) test ./haproxy ./nginx ./internal/... -update
+	$(GO) test $$(grep -rl --include='*_test.go' 'Bool("update"' . | xargs -n 1 dirname | sort -u) -update
 
 .PHONY: clean
 clean: ## remove what was built; results stay
-	rm -rf bin
+	rm -rf bin dist

@@ -30,6 +30,7 @@ var mayImport = []struct {
 	{"wsrig/internal/report", []string{"wsrig/internal/result"}, "every report is a function of run.json alone"},
 	{"wsrig/peers/echo", []string{"wsrig/internal/wire"}, "every generator is judged by it, so it must know none"},
 	{"wsrig/peers/bench", []string{"wsrig/internal/result", "wsrig/internal/wire"}, "it judges wsrig from outside, by what its programs do and print"},
+	{"wsrig/internal/sbom", nil, "it reads a binary, whatever that does"},
 	{"wsrig/scenarios", []string{"wsrig/internal/result"}, "it holds texts"},
 }
 

@@ -21,6 +21,10 @@ type bus interface {
 	join(ctx context.Context, room string) error
 	// leave takes back one join.
 	leave(room string)
+	// history returns the heads of a room's last messages, the oldest first, as many
+	// as Config.History says and Redis still has. After a join that returned nil, a
+	// message is in history or is delivered, or both.
+	history(ctx context.Context, room string) ([]string, error)
 	// ready is nil while messages flow, and otherwise says why not.
 	ready() error
 }
@@ -45,8 +49,9 @@ type localBus struct{ events busEvents }
 
 func newLocalBus(_ Config, ev busEvents) (bus, error) { return localBus{ev}, nil }
 
-func (b localBus) run(ctx context.Context)            { <-ctx.Done() }
-func (b localBus) publish(room string, head []byte)   { b.events.deliver(room, string(head)) }
-func (b localBus) join(context.Context, string) error { return nil }
-func (b localBus) leave(string)                       {}
-func (b localBus) ready() error                       { return nil }
+func (b localBus) run(ctx context.Context)                           { <-ctx.Done() }
+func (b localBus) publish(room string, head []byte)                  { b.events.deliver(room, string(head)) }
+func (b localBus) join(context.Context, string) error                { return nil }
+func (b localBus) leave(string)                                      {}
+func (b localBus) history(context.Context, string) ([]string, error) { return nil, nil }
+func (b localBus) ready() error                                      { return nil }

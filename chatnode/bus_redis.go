@@ -78,7 +78,7 @@ func newRedisBus(c Config, ev busEvents) (bus, error) {
 	return &redisBus{
 		options:   opt,
 		events:    ev,
-		publisher: newPublisher(c.PublishQueue, ev),
+		publisher: newPublisher(c.PublishQueue, c.History, ev),
 		rooms:     map[string]*subscription{},
 		changed:   map[string]struct{}{},
 		wake:      make(chan struct{}, 1),

@@ -79,6 +79,11 @@ type Config struct {
 	// Compression offers permessage-deflate (RFC 7692) without context takeover.
 	Compression bool
 
+	// History is how many messages of each room Redis keeps for browsers that come
+	// back, which get them with their hello. 0 keeps none and costs nothing; more
+	// makes every publish a transaction of four commands. It needs the bus "redis".
+	History int
+
 	// DrainWindow is the time over which a drain spreads its close frames. 0
 	// sends them all at once.
 	DrainWindow time.Duration
@@ -185,10 +190,14 @@ func (c Config) validateSizes() error {
 		{"max connections", int64(c.MaxConnections), 0},
 		{"send queue", int64(c.SendQueue), 1},
 		{"publish queue", int64(c.PublishQueue), 1},
+		{"history", int64(c.History), 0},
 	} {
 		if s.value < s.min {
 			errs = append(errs, fmt.Errorf("%s %d: want at least %d", s.name, s.value, s.min))
 		}
+	}
+	if c.History > 0 && c.Bus != "redis" {
+		errs = append(errs, fmt.Errorf("history %d: Redis keeps it, so use the bus redis, or 0", c.History))
 	}
 	return errors.Join(errs...)
 }

@@ -24,6 +24,8 @@ func TestNewListsEverythingThatIsWrong(t *testing.T) {
 		{"pongs need time for at least one ping", func(c *Config) { c.PingInterval, c.PongWait = time.Second, time.Second },
 			[]string{`pong wait 1s: want longer than the ping interval 1s, or each client is dropped between two pings`}},
 		{"silence can be limited without pings", func(c *Config) { c.PongWait = time.Second }, nil},
+		{"only Redis keeps history", func(c *Config) { c.Bus, c.History = "none", 5 },
+			[]string{`history 5: Redis keeps it, so use the bus redis, or 0`}},
 		{"an origin has no path", func(c *Config) { c.Origins = []string{"ok.example", "https://x.example/chat"} },
 			[]string{`origin "https://x.example/chat": want *, host, host:port or scheme://host[:port]`}},
 		{"all problems come at once",

@@ -9,8 +9,10 @@
 //	                        room on every node, the sender included
 //
 // A room is "lobby" and a name is made up unless the request says otherwise. With
-// hello=1 in the query the first frame down is {"hello":{"node":"n1"}}, for browsers,
-// which cannot read the headers of a 101.
+// hello=1 in the query the first frame down is {"hello":{"node":"n1","limit":65536}}, for
+// browsers, which cannot read the headers of a 101: the node, and its message limit in
+// bytes. A node with Config.History adds the room's last messages to it, so that a
+// page that was away can fill its gap; what it has already comes again there.
 //
 // All members of a room see its messages in one order, which is the order in which
 // the bus took them. A client that holds its 101 misses nothing that is sent to its

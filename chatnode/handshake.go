@@ -2,7 +2,6 @@ package chatnode
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -87,11 +86,11 @@ func (n *Node) connect(w http.ResponseWriter, r *http.Request, c *client, roomNa
 		n.refuse(w, http.StatusServiceUnavailable, outcome, err.Error())
 		return false
 	}
-	if r.URL.Query().Get("hello") == "1" {
-		c.queue = append(c.queue, n.hello())
-	}
 	// From here the client collects messages, so that none is missed after the 101.
 	n.rooms.enter(roomName, c)
+	if r.URL.Query().Get("hello") == "1" {
+		c.sendFirst(n.hello(ctx, roomName))
+	}
 	hj := &hijacker{ResponseWriter: w}
 	conn, err := n.upgrader.Upgrade(hj, r, http.Header{NodeHeader: {n.cfg.Name}})
 	if err != nil {
@@ -126,22 +125,4 @@ func (n *Node) refuse(w http.ResponseWriter, status int, outcome, reason string)
 func (n *Node) upgradeRefused(w http.ResponseWriter, _ *http.Request, status int, reason error) {
 	w.Header().Set("Sec-WebSocket-Version", "13")
 	n.refuse(w, status, outcomeBad, reason.Error())
-}
-
-// hello is the first frame for a client that cannot read the headers of its 101.
-func (n *Node) hello() *websocket.PreparedMessage {
-	type node struct {
-		Node string `json:"node"`
-	}
-	text, err := json.Marshal(struct {
-		Hello node `json:"hello"`
-	}{node{n.cfg.Name}})
-	if err != nil {
-		panic("chatnode: hello cannot be encoded: " + err.Error()) // a struct of one string
-	}
-	pm, err := websocket.NewPreparedMessage(websocket.TextMessage, text)
-	if err != nil {
-		panic("chatnode: hello cannot be prepared: " + err.Error())
-	}
-	return pm
 }

@@ -149,7 +149,7 @@ func TestHelloComesFirstWhereAskedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ws.Close()
-	if _, frame, err := ws.ReadMessage(); err != nil || string(frame) != `{"hello":{"node":"n7"}}` {
+	if _, frame, err := ws.ReadMessage(); err != nil || string(frame) != `{"hello":{"node":"n7","limit":65536}}` {
 		t.Errorf("the first frame is %q, %v", frame, err)
 	}
 	p := peer{ws, t}

@@ -17,8 +17,9 @@ type publication struct {
 // its way the next collects, so one round trip carries what has come meanwhile: a
 // lone message leaves at once, and a flood needs few round trips.
 type publisher struct {
-	limit  int // of pending
-	events busEvents
+	limit   int // of pending
+	history int // messages of a room that Redis keeps; 0 for none
+	events  busEvents
 
 	mu      sync.Mutex
 	space   sync.Cond // pending was taken, send ended, or the publisher closed
@@ -32,8 +33,8 @@ type publisher struct {
 // maxBatch bounds one round trip, and so the wait of those behind it.
 const maxBatch = 512
 
-func newPublisher(limit int, ev busEvents) *publisher {
-	p := &publisher{limit: limit, events: ev}
+func newPublisher(limit, history int, ev busEvents) *publisher {
+	p := &publisher{limit: limit, history: history, events: ev}
 	p.space.L = &p.mu
 	return p
 }
@@ -43,6 +44,13 @@ func (p *publisher) use(c *redis.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.client = c
+}
+
+// current is the client to talk to Redis with; nil while Redis is away.
+func (p *publisher) current() *redis.Client {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.client
 }
 
 // close makes every later add fail at once, and every waiting one. It returns when
@@ -111,7 +119,13 @@ func (p *publisher) roundTrip(client *redis.Client, batch []publication) {
 	}
 	ctx := context.Background() // the client's own timeouts bound it
 	pipe := client.Pipeline()
+	if p.history > 0 {
+		pipe = client.TxPipeline() // so that history has the order of the channel
+	}
 	for _, m := range batch {
+		if p.history > 0 {
+			p.remember(ctx, pipe, m)
+		}
 		pipe.Publish(ctx, m.channel, m.head)
 	}
 	cmds, err := pipe.Exec(ctx)
@@ -120,7 +134,7 @@ func (p *publisher) roundTrip(client *redis.Client, batch []publication) {
 	}
 	failed := 0
 	for _, c := range cmds {
-		if c.Err() != nil {
+		if c.Err() != nil && c.Name() == "publish" {
 			failed++
 		}
 	}

@@ -39,6 +39,14 @@ func (c *client) send(pm *websocket.PreparedMessage) bool {
 	return false
 }
 
+// sendFirst hands a message to a client that is not open yet, before all that it has
+// collected.
+func (c *client) sendFirst(pm *websocket.PreparedMessage) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue = append([]*websocket.PreparedMessage{pm}, c.queue...)
+}
+
 // flushLater starts the writer if the socket could not take everything; c.mu is held.
 func (c *client) flushLater() {
 	if !c.writing && c.sock.stalled() {

@@ -51,6 +51,12 @@ func ask(ctx context.Context, inst testbed.Instance, port, command string) (stri
 	return string(answer), nil
 }
 
+// StatsPlace says how a person reads the statistics of a shipped variant whose admin
+// port is at addr: it speaks HAProxy's command language (management manual, 9.3).
+func (Driver) StatsPlace(addr string) string {
+	return "tcp://" + addr + ": echo 'show stat' | socat - TCP:" + addr
+}
+
 // processes is what the master says of its workers.
 type processes struct {
 	master  int

@@ -22,6 +22,10 @@ const (
 	adminTimeout = 3 * time.Second
 )
 
+// StatsPlace is where a person reads the statistics of a shipped variant whose admin
+// port is at addr.
+func (Driver) StatsPlace(addr string) string { return "http://" + addr + statusPath }
+
 var activeLine = regexp.MustCompile(`Active connections: (\d+)`)
 
 // active asks stub_status for the client connections of all workers, those of

@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -16,14 +17,17 @@ type Spec struct {
 	Nodes    int
 	NodePing time.Duration // nodes ping their clients this often; 0 never
 	NodeArgs []string      // more options for wsrig chatnode
-	NodeCmd  []string      // what runs instead of wsrig chatnode; see ParseNodeCommand
-	Proxy    Proxy         // nil for direct
-	Program  Program       // what runs the proxy
-	Source   Source        // the proxy's configuration
-	Port     int           // fixed port of the proxy; 0 takes a free one
-	Clients  int           // how many clients at once it must carry
-	Size     Size          // how it is spread over processes and addresses
-	Token    string        // secret of the workers' control API
+	// NodeBinary is the program that plays the nodes; "" is this one. Its first argument
+	// is chatnode.
+	NodeBinary string
+	NodeCmd    []string // what runs instead of wsrig chatnode; see ParseNodeCommand
+	Proxy      Proxy    // nil for direct
+	Program    Program  // what runs the proxy
+	Source     Source   // the proxy's configuration
+	Port       int      // fixed port of the proxy; 0 takes a free one
+	Clients    int      // how many clients at once it must carry
+	Size       Size     // how it is spread over processes and addresses
+	Token      string   // secret of the workers' control API
 
 	NodeLimits  UnitLimits // of each node
 	ProxyLimits UnitLimits // of each proxy unit
@@ -130,7 +134,7 @@ func nodeUnit(spec Spec, name string, port Port, redis *Unit) Unit {
 		args = append(args, "--ping-interval", spec.NodePing.String())
 	}
 	return Unit{
-		Name: name, Role: RoleNode, Binary: Self, Args: append(args, spec.NodeArgs...),
+		Name: name, Role: RoleNode, Binary: cmp.Or(spec.NodeBinary, Self), Args: append(args, spec.NodeArgs...),
 		Ports: map[string]Port{"http": port},
 		Ready: httpReady("http", "/readyz"), StopSignal: SigTerm, StopGrace: startGrace,
 		Limits: spec.NodeLimits,

@@ -1,44 +1,66 @@
-"use strict";
+// The chat page. What it promises while its window stays open:
+// - A line said here appears once in the log of every member that stays connected,
+//   also when the node, the proxy or Redis went away while it was sent: the page keeps
+//   it, visibly waiting, until the room has it, and sends it again after a reconnect.
+// - No line of this log is lost or doubled by a reconnect. With a node that keeps
+//   history (wsrig up and compose.yaml: the last 100 messages of a room, for an hour)
+//   this holds for what others said meanwhile too. Where that is not enough, or the
+//   node keeps none, a line of the log says so at the place.
+// A reload of the page, or Leave, drops what still waits, and says so.
 
-// The log keeps the last lines only, so that a busy room does not fill the memory.
-const maxLines = 1000;
+import { Log, Outbox, decode, maxLines } from "./lists.js";
+
 // Reconnects wait a random time below a bound that doubles up to the last one, so that
-// the windows of a node that went away do not all come back at once.
+// the windows of a node that went away do not all come back at once. In ms.
 const firstWait = 500;
 const lastWait = 15000;
+// A line that does not come back for so long means that the connection is dead, or
+// that the node could not publish: another attempt is better than waiting.
+const echoWait = 10000;
+// Keys of lines that were shown are kept for more lines than a node sends again.
+const maxKnown = 5 * maxLines;
 
 const $ = (id) => document.getElementById(id);
-const log = $("log");
+const log = new Log($("log"));
+const outbox = new Outbox($("waiting"));
 
 let socket = null; // the WebSocket, while there is one
 let wanted = null; // {name, room} while this window wants to be connected
+let node = ""; // that serves this connection; "" before its hello
+let limit = 0; // largest message in bytes, as the last hello said
 let attempt = 0;
-let served = false; // this connection has had its hello
 let retry = 0; // timer of the next attempt
+let latest = ""; // key of the newest line of this room; "" before the first
+let met = false; // this room has had a hello
+const known = new Set(); // keys of lines that were shown, the oldest first
 
 function setStatus(text, on) {
   $("status").textContent = text;
   $("status").className = on ? "on" : "";
-  $("text").disabled = $("send").disabled = !on;
+  document.title = (on ? node + " – " : "") + "wsrig chat";
 }
 
-// addLine appends a line of parts [class, text]. Text from others goes nowhere but
-// into textContent, and each part is isolated from the direction of its neighbours.
-function addLine(...parts) {
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-  const li = document.createElement("li");
-  for (const [cls, text] of parts) {
-    const bdi = document.createElement("bdi");
-    bdi.className = cls;
-    bdi.textContent = text;
-    li.append(bdi, " ");
-  }
-  log.append(li);
-  while (log.childElementCount > maxLines) log.firstElementChild.remove();
-  if (atEnd) log.scrollTop = log.scrollHeight;
+// keyOf names a message for good: by the id of the page that sent it, or else by when
+// which node took it from whom.
+function keyOf(m) {
+  return decode(m.body).id || [m.node, m.in, m.from, m.body.length].join(" ");
 }
 
-const notice = (text) => addLine(["notice", text]);
+function isMessage(m) {
+  return m !== null && typeof m === "object" && typeof m.body === "string" && typeof m.from === "string" && typeof m.node === "string";
+}
+
+// show adds a message to the log unless it is there already.
+function show(m) {
+  const key = keyOf(m);
+  if (known.has(key)) return;
+  known.add(key);
+  if (known.size > maxKnown) known.delete(known.values().next().value);
+  latest = key;
+  const { id, text } = decode(m.body);
+  log.message(m.from, m.node, text);
+  if (id) outbox.delivered(id);
+}
 
 function receive(text) {
   let m;
@@ -47,15 +69,44 @@ function receive(text) {
   } catch {
     return; // not from a chat node
   }
-  if (m.hello) {
-    served = true;
-    attempt = 0;
-    setStatus("In room " + wanted.room + ", served by node " + m.hello.node, true);
-    notice("Connected to node " + m.hello.node + ".");
-    $("text").focus();
-  } else if (typeof m.body === "string") {
-    addLine(["from", m.from], ["node", "(via " + m.node + ")"], ["body", m.body]);
+  if (isMessage(m)) show(m);
+  else if (m?.hello) welcome(m.hello);
+}
+
+// welcome begins a connection: what was missed, then what waits to be said.
+function welcome(hello) {
+  node = String(hello.node);
+  limit = Number(hello.limit) || Infinity;
+  attempt = 0;
+  setStatus("In room " + wanted.room + ", served by node " + node, true);
+  log.notice("Connected to node " + node + ", in room " + wanted.room + ".");
+  // No more than the log shows, and so no more than the known keys cover.
+  const history = Array.isArray(hello.history) ? hello.history.filter(isMessage).slice(-maxLines) : null;
+  if (met && !history) {
+    log.notice("What others said meanwhile is not shown: the node keeps no history.");
+  } else if (latest && !history.some((m) => keyOf(m) === latest)) {
+    log.notice("Lines may be missing here: the room's history does not reach back to the last one.");
   }
+  history?.forEach(show);
+  if (!met) {
+    met = true;
+    $("text").disabled = $("send").disabled = false; // only now is the limit known
+    $("text").focus();
+  }
+  sendWaiting();
+}
+
+function sendWaiting() {
+  if (!node || socket?.readyState !== WebSocket.OPEN) return;
+  outbox.send(socket);
+  setTimeout(checkEcho, echoWait + 100, socket);
+}
+
+// checkEcho gives up a connection on which a line did not come back.
+function checkEcho(ws) {
+  if (ws !== socket || !outbox.overdue(echoWait)) return;
+  ws.close();
+  closed({ code: 1006 }); // a dead connection would take its time to say so
 }
 
 function connect() {
@@ -65,49 +116,60 @@ function connect() {
   url.hash = "";
   const ws = new WebSocket(url);
   socket = ws;
-  served = false;
   setStatus("Connecting to room " + wanted.room + "…", false);
   ws.onmessage = (e) => { if (ws === socket) receive(e.data); };
   ws.onclose = (e) => { if (ws === socket) closed(e); };
 }
 
 function closed(e) {
+  const served = node !== "";
   socket = null;
-  if (!wanted) return;
+  node = "";
+  outbox.forget();
   const wait = Math.random() * Math.min(lastWait, firstWait * 2 ** attempt++);
   const code = e.code === 1006 ? "" : " (" + e.code + (e.reason ? ", " + e.reason : "") + ")";
-  if (served) notice("Connection lost" + code + ". What others say until it is back is not shown here.");
+  if (served) log.notice("Connection lost" + code + ".");
   setStatus((served ? "Connection lost" : "No connection") + "; next attempt in " + (wait / 1000).toFixed(1) + " s", false);
   retry = setTimeout(connect, wait);
 }
 
+function join() {
+  wanted = { name: $("name").value, room: $("room").value };
+  attempt = 0;
+  latest = "";
+  met = false;
+  connect();
+}
+
 function leave() {
-  wanted = null;
+  const ws = socket;
+  socket = wanted = null;
+  node = "";
   clearTimeout(retry);
-  if (socket) socket.close(1000);
-  socket = null;
+  ws?.close(1000);
+  $("text").disabled = $("send").disabled = true;
   setStatus("Not connected", false);
+  log.notice("You left." + (outbox.size ? " Lines that were not sent: " + outbox.size + "." : ""));
+  outbox.clear();
 }
 
 $("join").addEventListener("submit", (e) => {
   e.preventDefault();
-  const joining = !wanted;
-  if (joining) {
-    wanted = { name: $("name").value, room: $("room").value };
-    attempt = 0;
-    connect();
-  } else {
-    leave();
-    notice("You left.");
-  }
-  $("name").disabled = $("room").disabled = joining;
-  $("toggle").textContent = joining ? "Leave" : "Join";
+  if (wanted) leave();
+  else join();
+  $("name").disabled = $("room").disabled = wanted !== null;
+  $("toggle").textContent = wanted ? "Leave" : "Join";
 });
 
 $("say").addEventListener("submit", (e) => {
   e.preventDefault();
   const text = $("text").value;
-  if (!text || !socket || socket.readyState !== WebSocket.OPEN) return;
-  socket.send(text);
+  if (!text || !wanted) return;
+  const refused = outbox.put(text, limit);
+  if (refused) {
+    log.notice(refused);
+    return;
+  }
   $("text").value = "";
+  sendWaiting();
 });

@@ -58,6 +58,7 @@ frames go out spread over the drain window. A second signal ends it at once.`),
 	f.IntVar(&cfg.MaxConnections, "max-connections", cfg.MaxConnections, "answer 503 to more clients than this; 0 sets no limit")
 	f.IntVar(&cfg.SendQueue, "send-queue", cfg.SendQueue, "messages that may wait for one client")
 	f.StringVar(&cfg.SlowConsumer, "slow-consumer", cfg.SlowConsumer, "what to do when they are more: disconnect (1008) or drop-oldest")
+	f.IntVar(&cfg.History, "history", cfg.History, "messages of a room that Redis keeps for browsers that come back; 0 keeps none")
 	f.StringSliceVar(&cfg.Origins, "origins", cfg.Origins, "allowed Origin headers: host[:port] or scheme://host, * for all (default the node's own host)")
 	f.BoolVar(&cfg.Compression, "compression", cfg.Compression, "offer permessage-deflate")
 	f.DurationVar(&cfg.DrainWindow, "drain-window", cfg.DrainWindow, "time over which a drain spreads its close frames")

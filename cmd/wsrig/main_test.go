@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,6 +57,13 @@ func TestScripts(t *testing.T) {
 	if missing := testbed.Missing(append(allNeeds(), peer...)); len(missing) > 0 && os.Getenv("CI") != "" {
 		t.Fatalf("CI runs every script, and %s is missing; run make deps, and bin/wsrig deps peer-node --install", testbed.Names(missing))
 	}
+	if _, err := exec.LookPath("git"); err != nil && os.Getenv("CI") != "" {
+		t.Fatal("git is not installed")
+	}
+	source, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
@@ -67,6 +75,7 @@ func TestScripts(t *testing.T) {
 			}
 			e.Setenv("PATH", filepath.Dir(wsrigBinary)+string(os.PathListSeparator)+os.Getenv("PATH"))
 			e.Setenv("WSRIG_DIR", filepath.Dir(wsrigBinary))
+			e.Setenv("SOURCE", source)
 			e.Setenv("TMPDIR", filepath.Join(e.WorkDir, "tmp"))
 			return errors.Join(os.WriteFile(filepath.Join(e.WorkDir, "server.js"), nodechat.Server, 0o644),
 				os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o755))
@@ -85,6 +94,7 @@ func TestScripts(t *testing.T) {
 			"valid-json":    validJSON,
 			"listen-on":     listenOn,
 			"await-address": awaitAddress,
+			"await-field":   awaitField,
 			"free-port":     freePort,
 			"await-port":    awaitPort,
 		},
@@ -237,6 +247,26 @@ func awaitAddress(ts *testscript.TestScript, _ bool, args []string) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	ts.Fatalf("%s: nobody said where it listens", args[0])
+}
+
+// awaitField is "await-field FILE REGEXP VAR": it waits until a line of FILE matches,
+// and puts the first group into VAR.
+func awaitField(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: await-field FILE REGEXP VAR")
+	}
+	re, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	var text []byte
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if text, err = os.ReadFile(ts.MkAbs(args[0])); err == nil {
+			if m := re.FindSubmatch(text); m != nil {
+				ts.Setenv(args[2], string(m[1]))
+				return
+			}
+		}
+	}
+	ts.Fatalf("%s: no line matches %s:\n%s", args[0], args[1], text)
 }
 
 // freePort is "free-port VAR": it puts the number of a port into VAR that nobody

@@ -20,18 +20,24 @@ const stepSummary = "GITHUB_STEP_SUMMARY"
 
 // reportFlags are the flags of wsrig report.
 type reportFlags struct {
-	json, schema, summary bool
-	formats               []string
-	out                   string
+	json, schema, summary, index bool
+	formats                      []string
+	out                          string
 }
+
+// defaultOut is where results are kept.
+const defaultOut = "results"
 
 func newReportCommand() *cobra.Command {
 	var f reportFlags
 	cmd := &cobra.Command{
 		Use:   "report DIR",
 		Short: "Write every table and plot of a result again, or export it, from its run.json alone",
-		Long: `Read DIR/run.json and write report.txt, report.md and plots/ again, without running
-anything; then print the report. The exit code is the run's.
+		Long: `Read DIR/run.json and write report.html, report.txt, report.md and plots/ again, without
+running anything; then print the report. The exit code is the run's.
+
+With --index, DIR is a directory of results (default results): only DIR/index.html is
+written, the page that lists all runs in it. A report of one of them renews it too.
 
 With --format, write those formats instead, into DIR or where --out says, and print the
 names of the files. The exit code is 0 once they are written, whatever the run's was: a
@@ -41,7 +47,8 @@ Formats:
 ` + formatList(),
 		Example: `  wsrig report results/idle-timeout/latest
   wsrig report results/idle-timeout/latest --format junit,csv --out artifacts
-  wsrig report results/idle-timeout/latest --format go-bench --out - > base.txt`,
+  wsrig report results/idle-timeout/latest --format go-bench --out - > base.txt
+  wsrig report --index`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runReport(cmd, args, f) },
 	}
 	flags := cmd.Flags()
@@ -49,6 +56,7 @@ Formats:
 	flags.StringSliceVar(&f.formats, "format", nil, "write these formats, separated by commas")
 	flags.StringVar(&f.out, "out", "", "folder for the files, made if need be; - writes the one file of one format to standard output")
 	flags.BoolVar(&f.summary, "step-summary", false, "append the summary to the file that $"+stepSummary+" names, as GitHub Actions sets it")
+	flags.BoolVar(&f.index, "index", false, "write the page that lists the runs below DIR, and nothing else")
 	flags.BoolVar(&f.schema, "schema", false, "print the JSON Schema of run.json and exit")
 	return cmd
 }
@@ -69,11 +77,17 @@ func formatList() string {
 
 func runReport(cmd *cobra.Command, args []string, f reportFlags) error {
 	if f.schema {
-		if len(args) > 0 || f.json || f.summary || f.out != "" || f.formats != nil {
+		if len(args) > 0 || f.index || f.others() {
 			return usageError{errors.New("--schema goes alone; it is the same for every run")}
 		}
 		_, err := cmd.OutOrStdout().Write(result.JSONSchema())
 		return err
+	}
+	if f.index {
+		if len(args) > 1 || f.others() {
+			return usageError{errors.New("--index takes a directory of results, and no other flag")}
+		}
+		return writeIndex(cmd, append(args, defaultOut)[0])
 	}
 	if len(args) != 1 {
 		return usageError{fmt.Errorf("name one result folder, as in wsrig report results/idle-timeout/latest; got %d", len(args))}
@@ -105,6 +119,9 @@ func runReport(cmd *cobra.Command, args []string, f reportFlags) error {
 			}
 		}
 	}
+	if f.out == "" && !exported {
+		noteIndex(cmd, report.RefreshIndex(dir))
+	}
 	if f.summary {
 		if err := report.AppendSummary(run, os.Getenv(stepSummary)); err != nil {
 			return err
@@ -114,6 +131,25 @@ func runReport(cmd *cobra.Command, args []string, f reportFlags) error {
 		return nil
 	}
 	return printRun(cmd, run, dir, f.json)
+}
+
+// others tells whether a flag was given that is about one run.
+func (f reportFlags) others() bool { return f.json || f.summary || f.out != "" || f.formats != nil }
+
+func writeIndex(cmd *cobra.Command, root string) error {
+	if err := report.WriteIndex(root); err != nil {
+		return usageError{err}
+	}
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), filepath.Join(root, report.IndexFile))
+	return err
+}
+
+// noteIndex says that the index could not be renewed. That is no reason to keep a run
+// from its verdict.
+func noteIndex(cmd *cobra.Command, err error) {
+	if err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %v\n", err)
+	}
 }
 
 // chosen checks the flags against each other and returns the formats to write.

@@ -28,10 +28,14 @@ import (
 type runOptions struct {
 	scenario.Options
 	runtimeOptions
-	set     []string
-	out     string
-	asJSON  bool
-	nodeCmd string
+	set      []string
+	out      string
+	asJSON   bool
+	nodeCmd  string
+	baseline string
+	repeat   []string          // more arguments that repeat the run
+	sides    map[string]string // of a run that compares two trees: what each side is
+	nodes    map[string]string // and the program that plays its nodes
 }
 
 func newRunCommand() *cobra.Command {
@@ -59,33 +63,18 @@ node it is. It ends on SIGTERM.`,
   wsrig run versions --haproxy-bin /usr/sbin/haproxy --haproxy-bin ./haproxy-3.2/haproxy`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.nodeCmd != "" {
-				o.set = append(o.set, "node_cmd="+o.nodeCmd)
+			if err := o.complete(); err != nil {
+				return err
 			}
-			o.Set = make(map[string]string, len(o.set))
-			for _, kv := range o.set {
-				k, v, ok := strings.Cut(kv, "=")
-				if !ok {
-					return usageError{fmt.Errorf("--set %s: write it as KNOB=VALUE", kv)}
-				}
-				o.Set[k] = v
-			}
-			if err := o.apply(&o.Options); err != nil {
+			if err := o.addBaseline(args[0], cmd.Flags().Changed("baseline")); err != nil {
 				return err
 			}
 			return runScenario(cmd, args[0], o)
 		},
 	}
-	f := cmd.Flags()
-	f.StringSliceVar(&o.Proxies, "proxy", nil, "`proxy` to run instead of the scenario's; may be repeated")
-	f.IntVar(&o.Trials, "trials", 0, "runs of each cell (default the scenario's)")
-	f.IntVar(&o.Parallel, "parallel", 0, "cells to run at the same time (default the scenario's)")
-	f.Uint64Var(&o.Seed, "seed", 0, "seed of everything that is drawn (default a new one)")
-	f.StringSliceVar(&o.set, "set", nil, "`KNOB=VALUE` to set instead of the scenario's, as clients=500")
-	f.StringVar(&o.out, "out", "results", "`directory` for results")
-	f.BoolVar(&o.asJSON, "json", false, "print the run as JSON, without raw histograms, and everything else on standard error")
-	f.StringVar(&o.nodeCmd, "node-cmd", "", "`command` to run as chat nodes instead of wsrig's own, or the peer node-chat; short for --set node_cmd=COMMAND")
-	o.runtimeOptions.flags(cmd)
+	o.addFlags(cmd)
+	o.addBaselineFlag(cmd)
+	cmd.Flags().IntVar(&o.Trials, "trials", 0, "runs of each cell (default the scenario's)")
 	return cmd
 }
 
@@ -105,32 +94,41 @@ func loadPlan(name string, o scenario.Options) (*scenario.Plan, error) {
 	return scenario.Load(name+scenarios.Extension, text, o)
 }
 
-func runScenario(cmd *cobra.Command, name string, o runOptions) (err error) {
-	ctx := cmd.Context()
-	o.Catalog = catalog{}
-	plan, err := loadPlan(name, o.Options)
+func runScenario(cmd *cobra.Command, name string, o runOptions) error {
+	run, dir, err := measure(cmd, name, o)
 	if err != nil {
 		return err
 	}
+	return printRun(cmd, run, dir, o.asJSON)
+}
+
+// measure runs a scenario, judges it, and keeps what it measured in the directory that it
+// returns. After an error of the run itself it has told where the results so far are.
+func measure(cmd *cobra.Command, name string, o runOptions) (run *result.Run, dir string, err error) {
+	ctx := cmd.Context()
+	plan, err := loadPlan(name, o.Options)
+	if err != nil {
+		return nil, "", err
+	}
 	if err := fit(plan, *o.Runtime); err != nil {
-		return err
+		return nil, "", err
 	}
 	where, err := runtimes[o.runtime](ctx, plan, o.runtimeOptions, cmd.ErrOrStderr())
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	defer func() { err = errors.Join(err, where.close()) }()
-	dir, err := newResultDir(o.out, plan.Scenario)
+	dir, err = newResultDir(o.out, plan.Scenario)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	noise, err := noiseOf(ctx, cmd.ErrOrStderr())
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	show := newProgress(cmd.ErrOrStderr(), plan.Trials)
 	runner := scenario.Runner{
-		Proxies: proxies, NewRuntime: where.newRuntime, Bus: where.bus, Dir: dir, Progress: show,
+		Proxies: proxies, NewRuntime: where.newRuntime, Bus: where.bus, Nodes: o.nodes, Dir: dir, Progress: show,
 	}
 	started := time.Now().UTC()
 	run, runErr := runner.Run(ctx, plan)
@@ -140,22 +138,23 @@ func runScenario(cmd *cobra.Command, name string, o runOptions) (err error) {
 	run.Environment.Runtime = o.runtime
 	run.Environment.RunID, run.Environment.SelfNoise = filepath.Base(dir), noise
 	run.Environment.Started, run.Environment.Ended = started, time.Now().UTC()
-	run.Environment.Command = command(plan, name, o)
+	run.Environment.Command, run.Environment.Sides = command(plan, cmd.Name(), name, o), o.sides
 	if err := judge(run, plan, runErr); err != nil {
-		return err
+		return nil, "", err
 	}
 	if err := save(run, dir); err != nil {
-		return errors.Join(runErr, err)
+		return nil, "", errors.Join(runErr, err)
 	}
+	noteIndex(cmd, report.WriteIndex(o.out))
 	if runErr != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "results so far: %s\n", dir)
 		var config *testbed.ConfigError
 		if errors.As(runErr, &config) || ctx.Err() != nil {
-			return runErr
+			return nil, "", runErr
 		}
-		return fmt.Errorf("%w: %w", errTestbed, runErr)
+		return nil, "", fmt.Errorf("%w: %w", errTestbed, runErr)
 	}
-	return printRun(cmd, run, dir, o.asJSON)
+	return run, dir, nil
 }
 
 // noiseOf measures the self-noise of a run. That it cannot be is no reason not to run,
@@ -175,8 +174,12 @@ func noiseOf(ctx context.Context, out io.Writer) (*result.SelfNoise, error) {
 // provide sees to the programs that a plan needs. It returns the bus that stands in
 // for Redis where there is none.
 func provide(ctx context.Context, plan *scenario.Plan, install bool, out io.Writer) (bus string, err error) {
-	needs := planNeeds(plan)
 	redis := slices.ContainsFunc(plan.Cells, func(c scenario.CellPlan) bool { return c.Testbed.Bus == testbed.BusRedis })
+	return providePrograms(ctx, planNeeds(plan), redis, install, out)
+}
+
+// providePrograms sees to programs, and to Redis if it is wanted.
+func providePrograms(ctx context.Context, needs []testbed.Need, redis, install bool, out io.Writer) (bus string, err error) {
 	if redis && install {
 		needs = append(needs, testbed.RedisNeed)
 	}
@@ -208,8 +211,8 @@ func drivers(plan *scenario.Plan) []string {
 }
 
 // command is the command line that repeats the run, seed included.
-func command(plan *scenario.Plan, name string, o runOptions) []string {
-	args := []string{"wsrig", "run", name, "--seed", fmt.Sprint(plan.Seed)}
+func command(plan *scenario.Plan, verb, name string, o runOptions) []string {
+	args := append([]string{"wsrig", verb, name, "--seed", fmt.Sprint(plan.Seed)}, o.repeat...)
 	for _, p := range o.Proxies {
 		args = append(args, "--proxy", p)
 	}

@@ -80,7 +80,7 @@ var capacityColumns = []column{
 	{Column{Header: "why", Wrap: true}, failingText},
 	figure("generator CPU", "capacity.generator_cpu"),
 	total("probes", "capacity.probes"),
-	{Column{Header: "verdict"}, cellVerdict},
+	{Column{Header: "verdict", Role: roleVerdict}, cellVerdict},
 }
 
 // capacityText marks what is a lower bound only.
@@ -122,7 +122,7 @@ func hasProbes(c *result.Cell) bool { return has("capacity.probes")(c) }
 // capacities over nodes.
 func scalabilityTable(run *result.Run) (t Table, ok bool) {
 	t = Table{Title: "Capacity by nodes, fitted by the Universal Scalability Law", Columns: []Column{
-		{Header: "proxy"}, {Header: "capacity by nodes", Wrap: true}, {Header: "lambda", Right: true}, {Header: "sigma", Right: true}, {Header: "kappa", Right: true}, {Header: "most at", Right: true},
+		{Header: "proxy", Role: roleProxy}, {Header: "capacity by nodes", Wrap: true}, {Header: "lambda", Right: true}, {Header: "sigma", Right: true}, {Header: "kappa", Right: true}, {Header: "most at", Right: true},
 	}}
 	exact, few := false, false
 	for _, g := range growthOf(run) {

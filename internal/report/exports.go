@@ -34,6 +34,7 @@ type File struct {
 var Formats = []Format{
 	{"text", "report.txt", "tables for people, as printed", true, writerFile("report.txt", func(w io.Writer, run *result.Run) error { return Text(w, run, DefaultWidth) })},
 	{"md", "report.md", "the same tables in GitHub Flavored Markdown", true, writerFile("report.md", Markdown)},
+	{"html", HTMLFile, "a page that holds all of it: tables, plots, timelines, configurations, environment", true, writerFile(HTMLFile, HTML)},
 	{"plots", "plots/*.svg, plots/*.png", "the plots that the run has data for", true, plotFiles},
 	{"junit", "junit.xml", "JUnit XML: a suite a cell, a test case a check and a trial", false, writerFile("junit.xml", writeJUnit)},
 	{"summary", "summary.md", "report.md, cut to what a GitHub step summary takes (1 MiB)", false, summaryFile},

@@ -172,7 +172,7 @@ func TestFindFormats(t *testing.T) {
 	if err != nil || len(found) != 2 || found[0].Name != "csv" || found[1].Name != "junit" {
 		t.Errorf("found %+v, %v", found, err)
 	}
-	for name, want := range map[string]string{"junti": `unknown format "junti"; did you mean "junit"? (one of text, md, plots, junit,`, "": `unknown format ""`} {
+	for name, want := range map[string]string{"junti": `unknown format "junti"; did you mean "junit"? (one of text, md, html, plots, junit,`, "": `unknown format ""`} {
 		if _, err := FindFormats([]string{name}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("format %q: error %v, want one with %s", name, err, want)
 		}

@@ -35,9 +35,35 @@ var (
 	seriesDashes = [][]vg.Length{nil, {6, 2}, {2, 2}, {7, 2, 2, 2}, {1.5, 1.5}}
 )
 
-// driverColour is the colour of a cell's proxy, by the word before its colon.
+// inks name every colour that lines and text of a panel are drawn in. A page shows
+// them as variables of its style sheet, page/page.css, which has each of them for
+// light and for dark. Other colours, of squares and what is written on them, stay.
+var inks = map[color.RGBA]string{
+	{0x00, 0x00, 0x00, 0xff}: "black",
+	{0x60, 0x60, 0x60, 0xff}: "direct",
+	{0x00, 0x72, 0xb2, 0xff}: "haproxy",
+	{0xd5, 0x5e, 0x00, 0xff}: "nginx",
+	{0x00, 0x9e, 0x73, 0xff}: "green",
+	{0xcc, 0x79, 0xa7, 0xff}: "purple",
+	{0xe6, 0x9f, 0x00, 0xff}: "orange",
+	{0x56, 0xb4, 0xe9, 0xff}: "sky",
+	plotTitleColour:          "title",
+	inkGrey:                  "grey",
+	bandColour:               "band",
+	gridColour:               "grid",
+}
+
+// inkOf is the name of a colour that has one.
+func inkOf(c color.Color) string {
+	rgba, _ := color.RGBAModel.Convert(c).(color.RGBA)
+	return inks[rgba]
+}
+
+// driverColour is the colour of a proxy or of a cell, by the word before its colon, or
+// before its parameters where it has none.
 func driverColour(proxy string) color.RGBA {
 	driver, _, _ := strings.Cut(proxy, ":")
+	driver, _, _ = strings.Cut(driver, " ")
 	if c, ok := driverColours[driver]; ok {
 		return c
 	}
@@ -143,10 +169,12 @@ func (b band) Plot(c draw.Canvas, p *plot.Plot) {
 	c.FillText(style, vg.Point{X: from, Y: c.Max.Y - vg.Points(4)}, printable(b.mark.Text))
 }
 
+var gridColour = color.RGBA{0xe4, 0xe4, 0xe4, 0xff}
+
 // grid lines of a panel, at its labelled ticks.
 func gridLines() *plotter.Grid {
 	g := plotter.NewGrid()
-	pale := draw.LineStyle{Color: color.RGBA{0xe4, 0xe4, 0xe4, 0xff}, Width: vg.Points(0.5)}
+	pale := draw.LineStyle{Color: gridColour, Width: vg.Points(0.5)}
 	g.Horizontal, g.Vertical = pale, pale
 	return g
 }

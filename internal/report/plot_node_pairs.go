@@ -59,6 +59,10 @@ func nodePairFigures(run *result.Run) ([]*Figure, error) {
 	return inFigures("Delivery latency from node to node", subtitle, legend{}, panels), nil
 }
 
+// heatInk is black on a square. Other than the black of lines and text, a dark page
+// leaves it as it is, as it leaves the square.
+var heatInk = color.RGBA{0x0a, 0x0a, 0x0a, 0xff}
+
 // heatScale gives latencies in seconds a colour.
 type heatScale struct{ lo, hi float64 }
 
@@ -137,7 +141,7 @@ func (h heatMap) write(c draw.Canvas, texts []string, ink color.Color, at vg.Poi
 // luminance (WCAG 2.1), without the correction that only matters near the middle.
 func inkOn(c color.RGBA) color.Color {
 	if 0.2126*float64(c.R)+0.7152*float64(c.G)+0.0722*float64(c.B) > 128 {
-		return color.Black
+		return heatInk
 	}
 	return color.White
 }

@@ -22,7 +22,10 @@ type timeline struct {
 
 // scripted are the mark kinds of steps that load the system. All other marks are
 // something that was done to it, and are drawn.
-var scripted = []string{"connect", "idle", "publish", "wait", "disconnect"}
+var scripted = []string{"connect", "idle", "publish", "wait", "disconnect", "search"}
+
+// isEvent tells whether a mark is something that was done to the testbed.
+func isEvent(m result.Mark) bool { return !slices.Contains(scripted, m.Kind) }
 
 // timelines are the first conclusive trial of each cell that has intervals which
 // fit. Trials are not averaged: a dip lasts as long as it lasted.
@@ -37,7 +40,7 @@ func timelines(run *result.Run, fits func(result.Interval) bool) []timeline {
 		}
 		l := timeline{cell: c, trial: trials[at]}
 		for _, m := range run.Marks {
-			if m.Cell == c.ID && m.Trial == l.trial.Index && !slices.Contains(scripted, m.Kind) {
+			if m.Cell == c.ID && m.Trial == l.trial.Index && isEvent(m) {
 				l.marks = append(l.marks, m)
 			}
 		}

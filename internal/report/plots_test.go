@@ -181,5 +181,6 @@ func FuzzReport(f *testing.F) {
 				}
 			}
 		}
+		must(t, HTML(io.Discard, run))
 	})
 }

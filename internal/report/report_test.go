@@ -81,8 +81,11 @@ func TestReportsAreAFunctionOfTheRunFile(t *testing.T) {
 			must(t, err)
 			must(t, WriteAll(run, dir))
 			for path, data := range files(t, dir) {
-				if filepath.Ext(path) == ".png" {
+				switch filepath.Ext(path) {
+				case ".png":
 					isImage(t, path, data)
+					continue
+				case ".html": // what must be true of a page is in html_test.go
 					continue
 				}
 				if filepath.Ext(path) == ".svg" {
@@ -145,7 +148,7 @@ func TestWriteAllRemovesPlotsWithoutDataAndNothingElse(t *testing.T) {
 		left = append(left, path)
 	}
 	slices.Sort(left)
-	want := []string{"plots/latency-notes.svg", "plots/mine.svg", "plots/survival.png", "plots/survival.svg", "report.md", "report.txt"}
+	want := []string{"plots/latency-notes.svg", "plots/mine.svg", "plots/survival.png", "plots/survival.svg", "report.html", "report.md", "report.txt"}
 	if !slices.Equal(left, want) {
 		t.Errorf("left %q\nwant %q", left, want)
 	}

@@ -25,7 +25,18 @@ type Column struct {
 	// Group columns say the same of several rows on end. Plain text then writes
 	// them once, as a line above those rows.
 	Group bool
+	Role  role
 }
+
+// role is what a column's texts are, where HTML shows that beside the text.
+type role int
+
+const (
+	roleText    role = iota // figures, or any other text
+	roleProxy               // names of proxies or cells: with the colour of the driver
+	roleParam               // values of a parameter
+	roleVerdict             // ok, FAIL, ?: what failed stands out
+)
 
 // gap is what stands between two columns of plain text.
 const gap = "  "
@@ -213,10 +224,11 @@ var markdownEscapes = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", 
 func markdown(s string) string { return markdownEscapes.Replace(printable(s)) }
 
 // printable replaces control characters, which a file name or a log line can carry
-// to the terminal.
+// to the terminal, and those that change the direction of writing, which make a text
+// look like another.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return utf8.RuneError
 		}
 		return r

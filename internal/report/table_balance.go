@@ -20,7 +20,7 @@ var balanceColumns = []column{
 	{Column{Header: "jain", Right: true}, phaseFigure("jain")},
 	{Column{Header: "moved", Right: true}, phaseFigure("moved")},
 	{Column{Header: "p", Right: true}, balanceColumn(chanceText)},
-	{Column{Header: "verdict"}, balanceColumn(fairText)},
+	{Column{Header: "verdict", Role: roleVerdict}, balanceColumn(fairText)},
 	{Column{Header: "counted", Right: true}, balanceViews},
 	{Column{Header: "by proxy process", Right: true, Wrap: true}, balanceColumn(processText)},
 }

@@ -21,7 +21,7 @@ var deliveryColumns = []column{
 	figure("achieved", "rate.achieved"),
 	{Column{Header: "loop"}, loopText},
 	total("dropped", "rate.dropped"),
-	{Column{Header: "verdict"}, cellVerdict},
+	{Column{Header: "verdict", Role: roleVerdict}, cellVerdict},
 }
 
 // reachText is the reach of the worst trial, so that a loss is never averaged away.

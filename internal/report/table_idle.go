@@ -16,7 +16,7 @@ var idleColumns = []column{
 	{Column{Header: "earliest..latest", Right: true}, closeRange},
 	{Column{Header: "survived", Right: true}, survivedText},
 	{Column{Header: "how they ended", Wrap: true}, closesText},
-	{Column{Header: "verdict"}, cellVerdict},
+	{Column{Header: "verdict", Role: roleVerdict}, cellVerdict},
 }
 
 func declaredText(r *row) string {

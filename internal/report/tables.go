@@ -11,18 +11,7 @@ import (
 
 // tables is every table of a report, in order. Each is built when it applies to a
 // run; one that comes out without rows is not shown.
-var tables = []struct {
-	title   string
-	columns []column
-	// cell tells whether a cell is in the table.
-	cell func(*result.Cell) bool
-	// rows are the rows of one cell; nil stands for one row.
-	rows func(*result.Cell) []string
-	// key heads the column that tells the rows of a cell apart.
-	key string
-	// more are columns that depend on the rows; nil stands for none.
-	more func([]*row) []column
-}{
+var tables = []tableDef{
 	{title: "Idle connections", columns: idleColumns, cell: has("idle.clients")},
 	{title: "Balance over the nodes", columns: balanceColumns, cell: hasBalance, rows: balancePhases, key: "phase"},
 	{title: "Capacity", columns: capacityColumns, cell: hasProbes},
@@ -36,6 +25,20 @@ var tables = []struct {
 	{title: "Use of the machine", columns: usageColumns, cell: hasUsage},
 	{title: "Memory of an idle connection", columns: connectionMemoryColumns, cell: has("usage.rss_per_connection_nodes")},
 	{title: "Connections that are counted differently", columns: viewColumns, cell: viewsDisagree, rows: disagreements, key: "trial, after"},
+}
+
+// tableDef is how a table comes from the cells of a run.
+type tableDef struct {
+	title   string
+	columns []column
+	// cell tells whether a cell is in the table.
+	cell func(*result.Cell) bool
+	// rows are the rows of one cell; nil stands for one row.
+	rows func(*result.Cell) []string
+	// key heads the column that tells the rows of a cell apart.
+	key string
+	// more are columns that depend on the rows; nil stands for none.
+	more func([]*row) []column
 }
 
 // column is one column of a table: what it says about a row.
@@ -60,35 +63,42 @@ const missing = "–"
 func Tables(run *result.Run) []Table {
 	var out []Table
 	for _, def := range tables {
-		var rows []*row
-		var seen notes
-		for i := range run.Cells {
-			c := &run.Cells[i]
-			if !def.cell(c) {
-				continue
-			}
-			trials, _ := c.Conclusive()
-			keys := []string{""}
-			if def.rows != nil {
-				keys = def.rows(c)
-			}
-			for _, key := range keys {
-				rows = append(rows, &row{run, c, trials, key, &seen})
-			}
+		if t, ok := def.of(run); ok {
+			out = append(out, t)
 		}
-		if len(rows) == 0 {
-			continue
-		}
-		columns := slices.Concat(cellColumns(rows), keyColumn(def.key), def.columns)
-		if def.more != nil {
-			columns = append(columns, def.more(rows)...)
-		}
-		out = append(out, tableOf(def.title, columns, rows, &seen))
 	}
 	if t, ok := scalabilityTable(run); ok {
 		out = append(out, t)
 	}
 	return out
+}
+
+// of builds the table; ok is false where no cell is in it.
+func (def tableDef) of(run *result.Run) (t Table, ok bool) {
+	var rows []*row
+	var seen notes
+	for i := range run.Cells {
+		c := &run.Cells[i]
+		if !def.cell(c) {
+			continue
+		}
+		trials, _ := c.Conclusive()
+		keys := []string{""}
+		if def.rows != nil {
+			keys = def.rows(c)
+		}
+		for _, key := range keys {
+			rows = append(rows, &row{run, c, trials, key, &seen})
+		}
+	}
+	if len(rows) == 0 {
+		return Table{}, false
+	}
+	columns := slices.Concat(cellColumns(rows), keyColumn(def.key), def.columns)
+	if def.more != nil {
+		columns = append(columns, def.more(rows)...)
+	}
+	return tableOf(def.title, columns, rows, &seen), true
 }
 
 // tableOf fills the columns in and leaves out those that have nothing to say of any
@@ -117,7 +127,7 @@ func tableOf(title string, columns []column, rows []*row, seen *notes) Table {
 // cellColumns name a cell: its proxy, and one column for each parameter that any
 // cell of the table has.
 func cellColumns(rows []*row) []column {
-	columns := []column{{Column{Header: "proxy", Group: true}, func(r *row) string { return r.cell.Proxy }}}
+	columns := []column{{Column{Header: "proxy", Group: true, Role: roleProxy}, func(r *row) string { return r.cell.Proxy }}}
 	params := map[string]bool{}
 	for _, r := range rows {
 		for name := range r.cell.Params {
@@ -125,7 +135,7 @@ func cellColumns(rows []*row) []column {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
-		columns = append(columns, column{Column{Header: name}, func(r *row) string {
+		columns = append(columns, column{Column{Header: name, Role: roleParam}, func(r *row) string {
 			if v, ok := r.cell.Params[name]; ok {
 				return v
 			}

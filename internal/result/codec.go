@@ -61,7 +61,14 @@ func syncDir(dir string) error {
 // Read loads a run from its directory or from the file itself. Files of an older
 // schema are brought up to date; one of a newer schema, and anything damaged, is an
 // error that says where.
-func Read(path string) (*Run, error) {
+func Read(path string) (*Run, error) { return read(path, decode) }
+
+// ReadHead loads what a list of runs shows of one: scenario, environment, verdict,
+// and each cell with its figures, but no trial, mark or check. It takes what Read
+// takes, and is many times as fast, since it decodes no histogram.
+func ReadHead(path string) (*Run, error) { return read(path, decodeHead) }
+
+func read(path string, decode func([]byte) (*Run, error)) (*Run, error) {
 	info, err := os.Stat(path)
 	if err == nil && info.IsDir() {
 		path = filepath.Join(path, FileName)
@@ -129,6 +136,36 @@ func decode(data []byte) (*Run, error) {
 	}
 	if err := r.validate(); err != nil {
 		return nil, fmt.Errorf("%w%s", err, advice)
+	}
+	return withoutNulls(&r), nil
+}
+
+// decodeHead is decode without trials, marks and checks.
+func decodeHead(data []byte) (*Run, error) {
+	data, err := migrate(data, Schema, migrations)
+	if err != nil {
+		return nil, err
+	}
+	var head struct {
+		Scenario    string      `json:"scenario"`
+		Environment Environment `json:"environment"`
+		Cells       []struct {
+			ID      string            `json:"id"`
+			Proxy   string            `json:"proxy"`
+			Params  map[string]string `json:"params"`
+			Metrics map[string]Metric `json:"metrics"`
+		} `json:"cells"`
+		Verdict Verdict `json:"verdict"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, located(err, data)
+	}
+	r := Run{Schema: Schema, Scenario: head.Scenario, Environment: head.Environment, Verdict: head.Verdict}
+	for _, c := range head.Cells {
+		r.Cells = append(r.Cells, Cell{ID: c.ID, Proxy: c.Proxy, Params: c.Params, Metrics: c.Metrics})
+	}
+	if err := r.validate(); err != nil {
+		return nil, err
 	}
 	return withoutNulls(&r), nil
 }

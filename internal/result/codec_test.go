@@ -197,6 +197,36 @@ func TestReadRefusesWhatIsNoFileOfARun(t *testing.T) {
 	}
 }
 
+func TestReadHeadIsTheRunWithoutItsTrials(t *testing.T) {
+	dir := t.TempDir()
+	if err := Write(dir, sample(t)); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, err := ReadHead(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Run{Schema: Schema, Scenario: whole.Scenario, Environment: whole.Environment, Verdict: whole.Verdict}
+	for _, c := range whole.Cells {
+		want.Cells = append(want.Cells, Cell{ID: c.ID, Proxy: c.Proxy, Params: c.Params, Metrics: c.Metrics})
+	}
+	if !reflect.DeepEqual(head, withoutNulls(&want)) {
+		t.Errorf("got  %+v\nwant %+v", head, want)
+	}
+	for _, text := range []string{"", "{", `{"schema": 99}`, `{"schema": 1, "scenario": "x", "verdict": {"status": "maybe"}}`, `{"schema": 1, "cells": 3}`} {
+		if err := os.WriteFile(filepath.Join(dir, FileName), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadHead(dir); err == nil || !strings.Contains(err.Error(), FileName) {
+			t.Errorf("%q: error %v, want one that names the file", text, err)
+		}
+	}
+}
+
 func TestMigrationsRunOneVersionAtATime(t *testing.T) {
 	replace := func(old, with string) func([]byte) ([]byte, error) {
 		return func(data []byte) ([]byte, error) { return []byte(strings.Replace(string(data), old, with, 1)), nil }

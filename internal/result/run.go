@@ -38,9 +38,18 @@ type Environment struct {
 	Runtime  string            `json:"runtime"`  // process or docker
 	Bus      string            `json:"bus"`      // none, redis or miniredis
 	Versions map[string]string `json:"versions"` // of haproxy, nginx, redis-server
+	// Sides says, of a run that compares two trees, what each side is: "base" to
+	// "main (commit 1a2b3c4d5e6f)". nil for others.
+	Sides map[string]string `json:"sides,omitempty"`
 	// SelfNoise was measured just before the run; nil where it could not be.
 	SelfNoise *SelfNoise `json:"self_noise,omitempty"`
 }
+
+// The two sides of a comparison.
+const (
+	SideBase = "base" // what was there before: the baseline
+	SideHead = "head" // what is judged against it: the candidate
+)
 
 // Mark is something that happened to the testbed, on the clock of the trial.
 type Mark struct {
@@ -55,8 +64,9 @@ type Mark struct {
 
 // Cell is one point of the scenario's matrix.
 type Cell struct {
-	ID       string            `json:"id"`    // unique within the run: "haproxy:short-tunnel keepalive=none"
-	Proxy    string            `json:"proxy"` // "haproxy:short-tunnel", "direct"
+	ID       string            `json:"id"`             // unique within the run: "haproxy:short-tunnel keepalive=none"
+	Proxy    string            `json:"proxy"`          // "haproxy:short-tunnel", "direct"; of a side "base:haproxy:short-tunnel"
+	Side     string            `json:"side,omitempty"` // SideBase or SideHead in a run that compares two trees
 	Params   map[string]string `json:"params"`
 	NodeCmd  []string          `json:"node_cmd,omitempty"` // what ran as the nodes instead of wsrig chatnode
 	Declared *Declared         `json:"declared,omitempty"` // nil for direct

@@ -52,16 +52,22 @@ func (r *resolution) proxies() []chosenProxy {
 		if flag {
 			from = "--proxy has direct"
 		}
-		for _, ref := range r.versions(ref) {
-			if err := r.canRun(ref.Program); err != nil {
-				fail(err.Error())
+		sides, err := r.sides(ref)
+		if err != nil {
+			fail(err.Error())
+		}
+		for _, ref := range sides {
+			for _, ref := range r.versions(ref) {
+				if err := r.canRun(ref.Program); err != nil {
+					fail(err.Error())
+				}
+				if first[ref.String()] {
+					fail(fmt.Sprintf("the proxy %s is here twice; remove one", spec))
+					continue
+				}
+				first[ref.String()] = true
+				chosen = append(chosen, chosenProxy{ref, from})
 			}
-			if first[ref.String()] {
-				fail(fmt.Sprintf("the proxy %s is here twice; remove one", ref))
-				continue
-			}
-			first[ref.String()] = true
-			chosen = append(chosen, chosenProxy{ref, from})
 		}
 	}
 	return chosen

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"wsrig/testbed"
@@ -33,30 +34,44 @@ type CellPlan struct {
 
 // ProxyRef names a proxy configuration as --proxy and proxies: do.
 type ProxyRef struct {
+	Side    string `json:"side,omitempty"`    // result.SideBase or SideHead where two trees are compared
 	Driver  string `json:"driver"`            // "" for direct
 	Variant string `json:"variant,omitempty"` // shipped variant
 	File    string `json:"file,omitempty"`    // or a user's own file
+	// Path is the file that is read in the tree of Side, which need not outlive the run;
+	// the result holds its text. "" reads File, or the variant in this program.
+	Path string `json:"-"`
 	// Program is the version to run it with; the zero one is the runtime's own.
 	Program testbed.Program `json:"program,omitzero"`
 }
 
 // String is "direct", "haproxy:short-tunnel", "haproxy:path/to/haproxy.cfg" or, with a
-// program, "haproxy:short-tunnel@image=haproxy:3.2".
+// program, "haproxy:short-tunnel@image=haproxy:3.2"; and of a side "base:haproxy:short-tunnel".
 func (p ProxyRef) String() string {
-	if p.Driver == "" {
-		return "direct"
-	}
-	s := p.Driver + ":" + p.Variant
-	if p.File != "" {
-		s = p.Driver + ":" + p.File
+	name := p.Driver + ":" + p.Variant
+	switch {
+	case p.Driver == "":
+		name = "direct"
+	case p.File != "":
+		name = p.Driver + ":" + p.File
 	}
 	switch {
 	case p.Program.Image != "":
-		s += atImage + p.Program.Image
+		name += atImage + p.Program.Image
 	case p.Program.Binary != "":
-		s += atBinary + p.Program.Binary
+		name += atBinary + p.Program.Binary
 	}
-	return s
+	if p.Side != "" {
+		return p.Side + ":" + name
+	}
+	return name
+}
+
+// FilePath is the path of a user's own file: "#frontend", behind it, picks one of
+// several in the file.
+func (p ProxyRef) FilePath() string {
+	path, _, _ := strings.Cut(p.File, "#")
+	return path
 }
 
 // TestbedPlan is what the testbed: block of a scenario asks for.
@@ -80,6 +95,7 @@ type TestbedPlan struct {
 type CheckPlan struct {
 	Expr string `json:"expr"`
 	Line int    `json:"line"`
+	File string `json:"file,omitempty"` // the baseline that has it; "" is the scenario itself
 }
 
 // Step is one thing that a trial does. Each kind has a file step_<kind>.go and a

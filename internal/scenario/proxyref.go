@@ -24,6 +24,10 @@ type Catalog interface {
 // maxConfig is the largest configuration file of a user's own that is read, in bytes.
 const maxConfig = 8 << 20
 
+// ParseProxy reads a proxy as --proxy names it. Its error is the mistake in spec, or a
+// file that cannot be read.
+func ParseProxy(spec string, catalog Catalog) (ProxyRef, error) { return parseProxy(spec, catalog) }
+
 // parseProxy reads a proxy as --proxy and proxies: name it. With a nil catalog
 // only the form is judged: names and files are not looked up.
 func parseProxy(spec string, catalog Catalog) (ProxyRef, error) {

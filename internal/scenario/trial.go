@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,14 +63,19 @@ type trial struct {
 }
 
 func newTrial(r *Runner, p *Plan, cell *CellPlan, j job, tb *testbed.Testbed) *trial {
-	// Equal cells and trials of two runs with one seed do the same.
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%d %s %d", p.Seed, cell.ID, j.trial)
-	t := &trial{runner: r, plan: p, cell: cell, index: j.trial, seed: h.Sum64(), tb: tb, config: tb.Config}
+	t := &trial{runner: r, plan: p, cell: cell, index: j.trial, seed: seedOf(p, cell, j.trial), tb: tb, config: tb.Config}
 	for _, w := range tb.Workers {
 		t.workers = append(t.workers, loadgen.Remote{Addr: w.Unit().Ports["control"].Host, Token: tb.Spec.Token})
 	}
 	return t
+}
+
+// seedOf is the seed of a trial. Equal cells and trials of two runs with one seed do the
+// same, and so do the two sides of a comparison: only the trees differ.
+func seedOf(p *Plan, cell *CellPlan, trial int) uint64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d %s %d", p.Seed, strings.TrimPrefix(cell.ID, cell.Proxy.Side+":"), trial)
+	return h.Sum64()
 }
 
 // run does the steps and collects the workers' records.
