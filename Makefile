@@ -5,6 +5,7 @@ PROXY    ?=
 TRIALS   ?=
 RUNTIME  ?= process
 ARGS     ?=
+BASE     ?= main
 
 GO ?= go
 # The race detector needs a C compiler.
@@ -19,7 +20,8 @@ help: ## show this list
 	@echo "  SCENARIO=NAME|FILE   what to run (make bench): $(SCENARIO)"
 	@echo "  PROXY=A,B            instead of the scenario's proxies: direct, haproxy:VARIANT, nginx:VARIANT, or a file of your own"
 	@echo "  TRIALS=N             runs of each cell"
-	@echo "  ARGS=...             more flags of wsrig run"
+	@echo "  BASE=REF             git reference to compare with (make regress): $(BASE)"
+	@echo "  ARGS=...             more flags of wsrig run, or of wsrig regress"
 
 .PHONY: build
 build: ## build bin/wsrig, one static binary that plays every part
@@ -36,6 +38,10 @@ bench: build ## run a scenario (the default goal); installs what is missing
 .PHONY: smoke
 smoke: ## run the smoke scenario: does every message arrive, through every proxy?
 	@$(MAKE) --no-print-directory bench SCENARIO=smoke
+
+.PHONY: regress
+regress: build ## compare the configurations of this tree with those of BASE, in one run on this machine
+	bin/wsrig regress --base $(BASE) $(SCENARIO) --install --runtime $(RUNTIME) $(if $(PROXY),--proxy $(PROXY)) $(if $(TRIALS),--trials $(TRIALS)) $(ARGS)
 
 # One package at a time: those that run real proxies under load would disturb each other.
 .PHONY: test

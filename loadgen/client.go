@@ -38,7 +38,8 @@ func (c *client) openNow() bool { return c.openedAt != 0 && !c.ended.Load() }
 // Open implements Handler.
 func (c *client) Open(conn Conn, hs Handshake) {
 	// The time this client waited for its turn is part of its connect time.
-	c.fleet.rec.handshake(outcomeOK, time.Duration(hs.At-c.due)-hs.Upgrade, hs.Upgrade)
+	c.fleet.rec.handshakeOK(time.Duration(hs.At-c.due)-hs.Upgrade, hs.Upgrade, hs.At)
+	c.fleet.jars.answered(c.id, hs.Header)
 	c.conn = conn
 	c.local = hs.Local
 	c.node = c.fleet.nodes.index(hs.Header.Get("X-Chat-Node"))
@@ -69,8 +70,16 @@ func (c *client) Text(payload []byte, at int64) {
 	key := pubKey{s.Run, s.Publisher}
 	t := c.receipts[key]
 	if t == nil {
-		t = &track{last: c.fleet.rec.last.of(key)}
+		if t = (&track{}); c.fleet.rooms.strays(s.Publisher, c.room) {
+			t.stray = true
+		} else {
+			t.last = c.fleet.rec.last.of(key)
+		}
 		c.receipts[key] = t
+	}
+	if t.stray {
+		c.fleet.rec.misrouted(s.Intended)
+		return
 	}
 	how := t.observe(s.Seq)
 	if how != duplicate {

@@ -59,6 +59,13 @@ type Conn interface {
 	Abort()
 }
 
+// PromptConn is a Conn whose SendText and Ping never wait: what the kernel does not
+// take at once is kept and sent later.
+type PromptConn interface {
+	Conn
+	prompt()
+}
+
 // Handler takes what a connection receives.
 type Handler interface {
 	// Open is the first call: the handshake is done.

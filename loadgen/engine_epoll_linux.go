@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -22,9 +21,10 @@ type epollEngine struct {
 	conns sync.WaitGroup
 	names nameCache
 
-	mu    sync.Mutex
-	loops []*epollLoop // while there may be connections
-	next  int
+	mu      sync.Mutex
+	loops   []*epollLoop // while there may be connections
+	next    int
+	release func() // the loops' processors
 }
 
 // NewEpoll returns the engine on epoll(7), which speaks ws:// only. Its threads
@@ -35,23 +35,40 @@ func (e *epollEngine) Name() string { return "epoll" }
 
 // loopThreads is how many threads serve connections: on one the work of a client and
 // of its answer never meet, and more than two gain nothing for one generator.
-func loopThreads() int { return min(2, runtime.GOMAXPROCS(0)) }
+func loopThreads() int { return min(2, usableCores()) }
 
 // loop returns the loop for the next connection, and counts the connection.
 func (e *epollEngine) loop() (*epollLoop, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for len(e.loops) < loopThreads() {
-		l, err := newEpollLoop(e)
-		if err != nil {
+	if len(e.loops) == 0 {
+		if err := e.start(loopThreads()); err != nil {
 			return nil, fmt.Errorf("epoll engine: %w", err)
 		}
-		e.loops = append(e.loops, l)
-		go l.run()
 	}
 	e.conns.Add(1)
 	e.next++
 	return e.loops[e.next%len(e.loops)], nil
+}
+
+// start starts n loops, or none; e.mu is held.
+func (e *epollEngine) start(n int) error {
+	loops := make([]*epollLoop, 0, n)
+	for range n {
+		l, err := newEpollLoop(e)
+		if err != nil {
+			for _, l := range loops {
+				l.closeFDs()
+			}
+			return err
+		}
+		loops = append(loops, l)
+	}
+	e.loops, e.release = loops, holdProcessors(n)
+	for _, l := range loops {
+		go l.run()
+	}
+	return nil
 }
 
 // Wait implements Engine.
@@ -63,7 +80,10 @@ func (e *epollEngine) Wait() {
 		l.post(func() { l.stopped = true })
 		<-l.done
 	}
-	e.loops = nil
+	if e.loops = nil; e.release != nil {
+		e.release()
+		e.release = nil
+	}
 }
 
 // Dial implements Engine.
@@ -178,6 +198,9 @@ func (c *epollConn) write(b []byte) error {
 	}
 	return nil
 }
+
+// prompt implements PromptConn.
+func (c *epollConn) prompt() {}
 
 // SendText implements Conn.
 func (c *epollConn) SendText(payload []byte) error { return c.send(frameText, payload) }

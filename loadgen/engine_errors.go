@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -38,6 +41,15 @@ func failureOutcome(err error) string {
 	default:
 		return outcomeOther
 	}
+}
+
+// httpOutcome is the outcome of a handshake that got another HTTP answer than a 101.
+func httpOutcome(status int) string { return "HTTP " + strconv.Itoa(status) }
+
+// answeredInstead is the error of an HTTP answer that is not the one asked for. Its
+// body stays out of it: it may repeat what the client sent, secrets included.
+func answeredInstead(status int) error {
+	return fmt.Errorf("the server answered %s", strings.TrimSpace(strconv.Itoa(status)+" "+http.StatusText(status)))
 }
 
 func isReset(err error) bool {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -61,7 +60,11 @@ func (p *portable) Dial(ctx context.Context, d Dial, h Handler) error {
 	}
 	if err != nil {
 		a.release()
-		return &HandshakeError{Outcome: handshakeOutcome(ctx, resp, err), Err: err}
+		outcome := handshakeOutcome(ctx, resp, err)
+		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+			err = answeredInstead(resp.StatusCode)
+		}
+		return &HandshakeError{Outcome: outcome, Err: err}
 	}
 	now := wire.Now()
 	c := &portableConn{ws: ws, sock: a.sock}
@@ -87,9 +90,21 @@ type attempt struct {
 // connect opens the TCP connection. The dialer looks at its context only while it
 // connects, so from there on the context's end is turned into a deadline.
 func (a *attempt) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+	nd := dialerFrom(a.source)
+	c, err := nd.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	a.connected, a.sock.Conn = wire.Now(), c
+	a.stop = context.AfterFunc(ctx, func() { _ = c.Close() })
+	return a.sock, nil
+}
+
+// dialerFrom dials TCP from a local address; the zero Addr lets the kernel choose.
+func dialerFrom(source netip.Addr) net.Dialer {
 	nd := net.Dialer{KeepAlive: -1}
-	if a.source.IsValid() {
-		nd.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(a.source, 0))
+	if source.IsValid() {
+		nd.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
 		nd.Control = func(_, _ string, c syscall.RawConn) error {
 			var err error
 			if control := c.Control(func(fd uintptr) { err = bindWithoutPort(int(fd)) }); control != nil {
@@ -98,13 +113,7 @@ func (a *attempt) connect(ctx context.Context, network, addr string) (net.Conn, 
 			return err
 		}
 	}
-	c, err := nd.DialContext(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	a.connected, a.sock.Conn = wire.Now(), c
-	a.stop = context.AfterFunc(ctx, func() { _ = c.Close() })
-	return a.sock, nil
+	return nd
 }
 
 // release ends the watch on the context. It returns false if the context's end has
@@ -249,7 +258,7 @@ func handshakeOutcome(ctx context.Context, resp *http.Response, err error) strin
 	case resp != nil && resp.StatusCode == http.StatusSwitchingProtocols:
 		return outcomeBad101
 	case resp != nil:
-		return "HTTP " + strconv.Itoa(resp.StatusCode)
+		return httpOutcome(resp.StatusCode)
 	case errors.Is(ctx.Err(), context.Canceled):
 		return outcomeCancelled
 	case ctx.Err() != nil:

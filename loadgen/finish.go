@@ -84,7 +84,8 @@ func (f *Fleet) Finish(ctx context.Context) (Snapshot, error) {
 	}
 	s := Snapshot{
 		Start: f.rec.start, End: end, Engine: f.engine.Name(), Open: open,
-		Handshakes: f.rec.handshakes, Foreign: f.foreign.Load(), Saturation: f.sat.verdict(f.rec),
+		Handshakes: f.rec.handshakes, Failures: f.rec.failures, FirstDue: f.rec.firstDue, LastOK: f.rec.lastOK,
+		Foreign: f.foreign.Load(), Saturation: f.sat.verdict(f.rec),
 	}
 	logs := byRoom(f.logs)
 	lost := make(buckets)
@@ -127,6 +128,7 @@ func merge(a, b buckets) []LedgerBucket {
 		sum.Duplicate += e.Duplicate
 		sum.Reordered += e.Reordered
 		sum.Late += e.Late
+		sum.Misrouted += e.Misrouted
 	}
 	return a.sorted()
 }

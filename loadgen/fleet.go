@@ -1,14 +1,12 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/netip"
-	"net/url"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +37,8 @@ type fleetState struct {
 	opens     *openSampler
 	closed    atomic.Pointer[closedLoop] // the one under way; nil for none
 	endings   chan struct{}              // has an element after a client ended; see signalEnd
+	jars      jars
+	rooms     roomTable
 }
 
 // phase is one publish command, expected or run: messages of others are not counted.
@@ -58,7 +58,7 @@ func NewFleet(engine Engine, spec BeginSpec) (*Fleet, error) {
 	}
 	start := wire.Now()
 	f := &Fleet{engine: engine}
-	f.nodes, f.relay = nodes, spec.Relay
+	f.nodes, f.relay = nodes, cmp.Or(spec.Relay, RelayRoom)
 	f.rec = newRecorder(start, nodes)
 	f.endings = make(chan struct{}, 1)
 	f.phases.Store(&[]phase{})
@@ -118,7 +118,14 @@ func (f *Fleet) Connect(ctx context.Context, spec ConnectSpec, progress func(Pro
 	if err := spec.validate(); err != nil {
 		return ConnectResult{}, err
 	}
+	way, err := spec.way()
+	if err != nil {
+		return ConnectResult{}, fmt.Errorf("connect: %w", err)
+	}
 	rooms := assignRooms(spec.Total, spec.Rooms, spec.Seed)
+	if f.relay == RelayRoom {
+		f.rooms.add(spec.First-uint32(spec.Offset), rooms)
+	}
 	batch := make([]*client, spec.Clients)
 	for i := range batch {
 		c := &client{fleet: &f.fleetState, id: spec.First + uint32(i)}
@@ -127,7 +134,6 @@ func (f *Fleet) Connect(ctx context.Context, spec ConnectSpec, progress func(Pro
 	}
 	f.clients = append(f.clients, batch...)
 
-	dialing := spec.dialing()
 	var mu sync.Mutex
 	var finished atomic.Int64
 	res := ConnectResult{Outcomes: make(map[string]int)}
@@ -137,16 +143,12 @@ func (f *Fleet) Connect(ctx context.Context, spec ConnectSpec, progress func(Pro
 	defer stop()
 	var dials sync.WaitGroup
 	gate := newTurnstile(spec.InFlight)
-	err := pace(ctx, wire.Now(), ConstantCount(spec.Rate, spec.Clients), func(i int, intended int64) {
+	err = pace(ctx, wire.Now(), ConstantCount(spec.Rate, spec.Clients), func(i int, intended int64) {
 		gate.enter()
 		dials.Go(func() {
 			defer gate.leave()
-			c, d := batch[i], dialing
-			c.due, d.URL = intended, clientURL(spec.URLs, batch[i])
-			if n := len(spec.Sources); n > 0 {
-				d.Source = netip.MustParseAddr(spec.Sources[int(c.id)%n]) // validate has parsed it
-			}
-			outcome := f.dial(ctx, c, d, spec.Keepalive)
+			batch[i].due = intended
+			outcome := f.dial(ctx, batch[i], way)
 			finished.Add(1)
 			mu.Lock()
 			defer mu.Unlock()
@@ -164,19 +166,24 @@ func (f *Fleet) Connect(ctx context.Context, spec ConnectSpec, progress func(Pro
 	return res, err
 }
 
-// dial makes one client's handshake and records it.
-func (f *Fleet) dial(ctx context.Context, c *client, d Dial, k Keepalive) (outcome string) {
+// dial makes one client's visit, if any, and its handshake, and records them.
+func (f *Fleet) dial(ctx context.Context, c *client, way *way) (outcome string) {
 	f.rec.lag[connecting].record(wire.Now() - c.due)
-	if err := f.engine.Dial(ctx, d, c); err != nil {
-		outcome = outcomeOther
+	f.rec.handshakeDue(c.due)
+	d, err := way.prepare(ctx, c)
+	if err == nil {
+		err = f.engine.Dial(ctx, d, c)
+	}
+	if err != nil {
+		outcome, cause := outcomeOther, err
 		var failed *HandshakeError
 		if errors.As(err, &failed) {
-			outcome = failed.Outcome
+			outcome, cause = failed.Outcome, failed.Err
 		}
-		f.rec.handshake(outcome, 0, 0)
+		f.rec.handshakeFailed(outcome, cause, wire.Now())
 		return outcome
 	}
-	f.pinger.add(c, k)
+	f.pinger.add(c, way.spec.Keepalive)
 	return outcomeOK
 }
 
@@ -202,21 +209,6 @@ func assignRooms(n, rooms int, seed uint64) []int {
 	rng := rand.New(rand.NewPCG(seed, 0x726f6f6d73))
 	rng.Shuffle(n, func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all
-}
-
-// clientURL is the URL of one client: {client}, {name} and {room} stand for its
-// number, name and room. Outside of relay mode room, a client's room is the set of
-// clients that get what it publishes: all, or itself.
-func clientURL(urls []string, c *client) string {
-	u := urls[int(c.id)%len(urls)]
-	if !strings.Contains(u, "{") {
-		return u
-	}
-	return strings.NewReplacer(
-		"{client}", fmt.Sprint(c.id),
-		"{name}", url.QueryEscape(clientName(c.id)),
-		"{room}", url.QueryEscape(roomName(c.room)),
-	).Replace(u)
 }
 
 // Idle lets all clients be for a while and tells how many are left.

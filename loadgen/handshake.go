@@ -78,7 +78,7 @@ func parseAnswer(b []byte, d *Dial, key string) (h http.Header, rest []byte, ok 
 	}
 	// The body, if any, is not of interest; there is nothing to close behind it.
 	if resp.StatusCode != http.StatusSwitchingProtocols {
-		return nil, nil, false, &HandshakeError{fmt.Sprintf("HTTP %d", resp.StatusCode), errors.New("the server did not upgrade")}
+		return nil, nil, false, &HandshakeError{httpOutcome(resp.StatusCode), answeredInstead(resp.StatusCode)}
 	}
 	if err := checkAnswer(resp.Header, d, key); err != nil {
 		return nil, nil, false, &HandshakeError{outcomeBad101, err}

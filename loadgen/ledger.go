@@ -24,6 +24,9 @@ type track struct {
 	next uint32 // one above the highest sequence seen
 	gaps []span // sequences below next that have not come, ascending
 	last *lastReceiver
+	// stray says that the publisher is of another room: nothing of it is owed, and
+	// what comes is counted and not tracked.
+	stray bool
 }
 
 // arrival tells how one delivery stands to the ones before it.
@@ -130,6 +133,7 @@ type LedgerBucket struct {
 	Duplicate int64 `json:"duplicate"`
 	Reordered int64 `json:"reordered"`
 	Late      int64 `json:"late"`
+	Misrouted int64 `json:"misrouted,omitempty"` // delivered into another room than the publisher's
 }
 
 // buckets collects LedgerBuckets by time.

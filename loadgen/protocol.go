@@ -59,7 +59,7 @@ func isRelay(mode string) bool {
 
 // ConnectSpec opens clients.
 type ConnectSpec struct {
-	URLs    []string `json:"urls"`    // client i takes number i modulo their count; see clientURL for what they may hold
+	URLs    []string `json:"urls"`    // client i takes number i modulo their count; see fill for what they may hold
 	First   uint32   `json:"first"`   // number of the first client
 	Clients int      `json:"clients"` //
 	Total   int      `json:"total"`   // clients of this step over all workers, for the rooms
@@ -79,6 +79,13 @@ type ConnectSpec struct {
 	Sources     []string            `json:"sources"` // local IP addresses, taken in turn by client number; none lets the kernel choose
 	Insecure    bool                `json:"insecure"`
 	CAFile      string              `json:"ca_file"`
+	// Cookies are NAME=VALUE each, for the host of the client's URL. CookieJar is a
+	// file of more, and Visit a page that each client gets before its handshake, with a
+	// cookie jar of its own. See fill for what values of Header, Cookies and Visit may
+	// hold.
+	Cookies   []string `json:"cookies,omitempty"`
+	CookieJar string   `json:"cookie_jar,omitempty"`
+	Visit     string   `json:"visit,omitempty"`
 }
 
 // Keepalive is what keeps an idle connection in use.
@@ -141,7 +148,10 @@ type PublishSpec struct {
 	Seed       uint64        `json:"seed"`
 	Size       int           `json:"size"`       // bytes of a message's text, stamp included
 	Publishers int           `json:"publishers"` // 0: one for each room
-	Grace      time.Duration `json:"grace"`      // see ExpectSpec
+	// FirstTurn is how many publishers other workers have before this one's: they are
+	// taken from the rooms in turn, and this worker goes on where those end.
+	FirstTurn int           `json:"first_turn,omitempty"`
+	Grace     time.Duration `json:"grace"` // see ExpectSpec
 }
 
 // Loops of a publish command.
@@ -208,18 +218,24 @@ type CountResult struct {
 // Snapshot is everything a worker recorded in a trial. Finish returns it, after
 // which no client is left.
 type Snapshot struct {
-	Start      int64            `json:"start"` // wire time of begin
-	End        int64            `json:"end"`   // wire time of finish
-	Engine     string           `json:"engine"`
-	Handshakes map[string]int   `json:"handshakes"`
-	Connect    result.Histogram `json:"connect"`
-	Upgrade    result.Histogram `json:"upgrade"`
-	Lag        result.Histogram `json:"lag"`
-	Pairs      []NodePair       `json:"pairs"`
-	Intervals  []IntervalCount  `json:"intervals"`
-	Open       []OpenSample     `json:"open"`
-	Ledger     []LedgerBucket   `json:"ledger"`
-	Closes     []Close          `json:"closes"`
+	Start      int64          `json:"start"` // wire time of begin
+	End        int64          `json:"end"`   // wire time of finish
+	Engine     string         `json:"engine"`
+	Handshakes map[string]int `json:"handshakes"`
+	// Failures are the first error of each outcome of a handshake but the 101.
+	Failures map[string]FirstError `json:"failures"`
+	// FirstDue is the wire time at which the first handshake was due, and LastOK that
+	// of the last 101; 0 without one.
+	FirstDue  int64            `json:"first_due"`
+	LastOK    int64            `json:"last_ok"`
+	Connect   result.Histogram `json:"connect"`
+	Upgrade   result.Histogram `json:"upgrade"`
+	Lag       result.Histogram `json:"lag"`
+	Pairs     []NodePair       `json:"pairs"`
+	Intervals []IntervalCount  `json:"intervals"`
+	Open      []OpenSample     `json:"open"`
+	Ledger    []LedgerBucket   `json:"ledger"`
+	Closes    []Close          `json:"closes"`
 	// Hops are the parts of the delivery latency by metric name, for servers that
 	// stamp them; see wire.Envelope.
 	Hops         map[string]result.Histogram `json:"hops"`

@@ -60,6 +60,8 @@ func (f *Fleet) validate(spec PublishSpec) error {
 		return fmt.Errorf("unknown loop %q; use %s or %s", spec.Loop, LoopOpen, LoopClosed)
 	case spec.Publishers < 0:
 		return fmt.Errorf("%d publishers; use 1 or more, or 0 for one in each room", spec.Publishers)
+	case spec.FirstTurn < 0:
+		return fmt.Errorf("first turn %d; use 0 or more", spec.FirstTurn)
 	case slices.Contains(f.published, spec.Phase):
 		return fmt.Errorf("phase %d is that of an earlier publish of this trial; each needs its own", spec.Phase)
 	}
@@ -84,8 +86,10 @@ func (f *Fleet) Expect(spec ExpectSpec) error {
 }
 
 // choosePublishers picks who publishes: clients taken in turn from each room, one
-// from each unless the spec asks for another number. The rest are spare.
-func (f *Fleet) choosePublishers(want int) (chosen []*client, spare map[int][]*client) {
+// from each unless the spec asks for another number. The rest are spare. Workers that
+// have clients in the same rooms choose as one would: each begins behind the rooms of
+// those before it.
+func (f *Fleet) choosePublishers(want, firstTurn int) (chosen []*client, spare map[int][]*client) {
 	spare = make(map[int][]*client)
 	var rooms []int
 	for _, c := range f.openClients() {
@@ -97,6 +101,10 @@ func (f *Fleet) choosePublishers(want int) (chosen []*client, spare map[int][]*c
 	slices.Sort(rooms)
 	if want == 0 {
 		want = len(rooms)
+	}
+	if len(rooms) > 0 {
+		begin := firstTurn % len(rooms)
+		rooms = slices.Concat(rooms[begin:], rooms[:begin])
 	}
 	for before := -1; len(chosen) < want && len(chosen) > before; {
 		before = len(chosen)

@@ -10,14 +10,17 @@ import (
 	"wsrig/internal/wire"
 )
 
-// publisher sends one client's messages, in order, on a goroutine of its own, so
-// that a connection that takes no more bytes does not hold up the schedule.
+// publisher sends one client's messages, in order: on the pacer's thread where the
+// connection never waits, and else on a goroutine of its own, so that a connection
+// that takes no more bytes does not hold up the schedule.
 type publisher struct {
-	c     *client
-	queue chan int64 // intended times
-	log   PublishLog
-	body  []byte
-	stuck atomic.Bool // its connection does not take messages any more
+	c       *client
+	prompt  bool         // its connection's SendText never waits
+	queue   chan int64   // intended times
+	waiting atomic.Int32 // queued and not sent yet; only the pacer adds
+	log     PublishLog   // whoever sends owns it and body: the goroutine while anything waits
+	body    []byte
+	stuck   atomic.Bool // its connection does not take messages any more
 }
 
 // publisherQueue bounds what may wait for one connection. An arrival beyond it goes
@@ -43,7 +46,7 @@ type publishRun struct {
 func (f *Fleet) publishRun(spec PublishSpec) *publishRun {
 	r := &publishRun{fleet: f, spec: spec, apart: f.rec.apartOf(spec.Phase)}
 	var chosen []*client
-	chosen, r.spare = f.choosePublishers(spec.Publishers)
+	chosen, r.spare = f.choosePublishers(spec.Publishers, spec.FirstTurn)
 	for _, c := range chosen {
 		if spec.Loop == LoopClosed {
 			r.turns = append(r.turns, r.enlist(c))
@@ -63,8 +66,9 @@ func (r *publishRun) start(c *client) *publisher {
 
 // enlist makes a client a publisher that nobody feeds yet.
 func (r *publishRun) enlist(c *client) *publisher {
+	_, prompt := c.conn.(PromptConn)
 	p := &publisher{
-		c: c, queue: make(chan int64, publisherQueue),
+		c: c, prompt: prompt, queue: make(chan int64, publisherQueue),
 		log:  PublishLog{Phase: r.spec.Phase, Publisher: c.id, Room: c.room, Node: c.fleet.nodes.name(int(c.node))},
 		body: bytes.Repeat([]byte{'.'}, r.spec.Size),
 	}
@@ -85,13 +89,36 @@ func (r *publishRun) arrive(i int, intended int64) {
 		if p == nil {
 			continue
 		}
-		select {
-		case p.queue <- intended:
+		if r.hand(p, intended) {
 			return
-		default:
 		}
 	}
 	r.drop(intended)
+}
+
+// inlineLag is how far behind its schedule the pacer may be and still send by itself,
+// in nanoseconds. Further behind it only deals the arrivals out, so that other cores
+// help.
+const inlineLag = 1_000_000
+
+// hand gives an arrival to a publisher, or returns false when its queue is full. To
+// wake another goroutine takes longer than the write(2) itself, so the pacer sends
+// at once where that cannot wait and nothing earlier is in the way.
+func (r *publishRun) hand(p *publisher, intended int64) bool {
+	if p.prompt && p.waiting.Load() == 0 && wire.Now()-intended < inlineLag {
+		if !r.transmit(p, intended) {
+			r.drop(intended)
+		}
+		return true
+	}
+	p.waiting.Add(1)
+	select {
+	case p.queue <- intended:
+		return true
+	default:
+		p.waiting.Add(-1)
+		return false
+	}
 }
 
 // able is the publisher of a turn, replaced by another member of its room when its
@@ -124,6 +151,7 @@ func (r *publishRun) send(p *publisher) {
 		if p.stuck.Load() || r.over.Load() || !r.transmit(p, intended) {
 			r.drop(intended)
 		}
+		p.waiting.Add(-1)
 	}
 }
 

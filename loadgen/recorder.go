@@ -26,6 +26,9 @@ type recorder struct {
 	mu         sync.Mutex // the rare things below
 	anomalies  buckets
 	handshakes map[string]int
+	failures   map[string]FirstError // by outcome
+	firstDue   int64                 // wire time of the first handshake due; 0 before
+	lastOK     int64                 // wire time of the last 101; 0 before
 }
 
 // Actions of the generator that have an intended time.
@@ -51,7 +54,7 @@ type interval struct {
 }
 
 func newRecorder(start int64, nodes *nodeTable) *recorder {
-	return &recorder{start: start, nodes: nodes, last: newLastReceivers(), anomalies: make(buckets), handshakes: make(map[string]int)}
+	return &recorder{start: start, nodes: nodes, last: newLastReceivers(), anomalies: make(buckets), handshakes: make(map[string]int), failures: make(map[string]FirstError)}
 }
 
 // at returns the interval of a wire time.
@@ -94,15 +97,12 @@ func (r *recorder) anomaly(a arrival, late bool, intended int64) {
 	}
 }
 
-// handshake records the end of a handshake: its outcome and, for a 101, its times.
-func (r *recorder) handshake(outcome string, connect, upgrade time.Duration) {
+// misrouted records a delivery into another room than its publisher's, by its
+// intended time.
+func (r *recorder) misrouted(intended int64) {
 	r.mu.Lock()
-	r.handshakes[outcome]++
-	r.mu.Unlock()
-	if outcome == outcomeOK {
-		r.connect.record(int64(connect))
-		r.upgrade.record(int64(upgrade))
-	}
+	defer r.mu.Unlock()
+	r.anomalies.at(intended).Misrouted++
 }
 
 // NodePair is the delivery latency from one node's publishers to one node's receivers.

@@ -18,7 +18,7 @@ type handling struct {
 	drop   bool
 	repeat bool
 	swap   bool          // it goes out after the next one
-	hold   time.Duration // it goes out this much later
+	hold   time.Duration // it goes out this much later, and after one that came later
 	freeze time.Duration // nothing is read or sent for this long, then it goes out
 }
 
@@ -29,13 +29,17 @@ type relay struct {
 	wrap  bool             // puts the text into a JSON object of its own
 	self  bool             // gives it back to its sender alone
 	wrong map[int]handling // by message, counted from 0
+	all   bool             // sends to every room
+	// setCookie is what the 101 sets; "" for nothing.
+	setCookie string
 
 	mu      sync.Mutex
 	rooms   map[string]map[*websocket.Conn]bool
 	headers []http.Header
 	closes  []int // close codes of clients
 	count   int
-	waiting []func() // swapped messages
+	relayed int      // number of the last message that went out in its turn
+	waiting []func() // messages that go out after the next
 	busy    sync.WaitGroup
 }
 
@@ -67,7 +71,11 @@ func (r *relay) serve(w http.ResponseWriter, req *http.Request) {
 	room := req.URL.Query().Get("room")
 	// Joined before the 101 goes out: a member is owed what is sent after its 101.
 	r.mu.Lock()
-	c, err := up.Upgrade(w, req, nil)
+	var header http.Header
+	if r.setCookie != "" {
+		header = http.Header{"Set-Cookie": {r.setCookie}}
+	}
+	c, err := up.Upgrade(w, req, header)
 	if err != nil {
 		r.mu.Unlock()
 		return
@@ -102,7 +110,8 @@ func (r *relay) leave(c *websocket.Conn, room string, err error) {
 func (r *relay) take(from *websocket.Conn, room string, text []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	h := r.wrong[r.count]
+	number := r.count
+	h := r.wrong[number]
 	r.count++
 	if r.wrap {
 		text, _ = json.Marshal(map[string]any{"type": "chat", "html": "<b>" + string(text) + "</b>"})
@@ -121,11 +130,16 @@ func (r *relay) take(from *websocket.Conn, room string, text []byte) {
 			defer r.busy.Done()
 			r.mu.Lock()
 			defer r.mu.Unlock()
+			if r.relayed < number { // its sender was held up meanwhile
+				r.waiting = append(r.waiting, send)
+				return
+			}
 			send()
 		})
 		return
 	}
 	send()
+	r.relayed = number
 	if h.repeat {
 		send()
 	}
@@ -136,10 +150,15 @@ func (r *relay) take(from *websocket.Conn, room string, text []byte) {
 }
 
 func (r *relay) send(from *websocket.Conn, room string, text []byte) {
-	for c := range r.rooms[room] {
-		if !r.self || c == from {
-			_ = c.SetWriteDeadline(time.Now().Add(time.Second))
-			_ = c.WriteMessage(websocket.TextMessage, text)
+	for name, members := range r.rooms {
+		if name != room && !r.all {
+			continue
+		}
+		for c := range members {
+			if !r.self || c == from {
+				_ = c.SetWriteDeadline(time.Now().Add(soon))
+				_ = c.WriteMessage(websocket.TextMessage, text)
+			}
 		}
 	}
 }
@@ -220,6 +239,7 @@ func ledgerSum(s Snapshot) (sum LedgerBucket) {
 		sum.Duplicate += b.Duplicate
 		sum.Reordered += b.Reordered
 		sum.Late += b.Late
+		sum.Misrouted += b.Misrouted
 	}
 	return sum
 }

@@ -2,7 +2,6 @@ package loadgen
 
 import (
 	"fmt"
-	"runtime"
 	"runtime/metrics"
 	"syscall"
 	"time"
@@ -43,10 +42,10 @@ func (s *saturation) begin() {
 
 func (s *saturation) end() {
 	wall := max(1, wire.Now()-s.wall)
-	s.share = float64(cpuTime()-s.cpu) / float64(wall) / float64(runtime.GOMAXPROCS(0))
+	s.share = float64(cpuTime()-s.cpu) / float64(wall) / float64(usableCores())
 	if wall > int64(100*time.Millisecond) && s.share > maxCPUShare {
 		s.reasons = append(s.reasons, fmt.Sprintf("the generator used %.0f %% of its %d cores while it published (limit %.0f %%)",
-			s.share*100, runtime.GOMAXPROCS(0), maxCPUShare*100))
+			s.share*100, usableCores(), maxCPUShare*100))
 	}
 	if p := longestPause(s.pauses, gcPauses()); p > maxGCPause.Seconds() {
 		s.reasons = append(s.reasons, fmt.Sprintf("garbage collection stopped the generator for up to %.0f ms (limit %s)", p*1000, maxGCPause))

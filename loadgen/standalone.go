@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"strings"
 	"time"
 
 	"wsrig/internal/wire"
@@ -14,7 +12,7 @@ import (
 // Load is a stand-alone run against one server: connect, publish, wait for the last
 // deliveries, and go.
 type Load struct {
-	URL         string // ws:// or wss://; {client}, {name} and {room} stand for a client's own
+	URL         string // ws:// or wss://; see fill for what it may hold
 	Relay       string // who gets what a client publishes
 	Clients     int
 	ConnectRate float64 // handshakes a second
@@ -34,6 +32,9 @@ type Load struct {
 	Subprotocol []string
 	Insecure    bool
 	CAFile      string
+	Cookies     []string // NAME=VALUE, for the host of URL
+	CookieJar   string   // file of cookies in the format of Netscape
+	Visit       string   // page that each client gets before its handshake; "" for none
 	Seed        uint64
 }
 
@@ -41,16 +42,19 @@ type Load struct {
 func (l Load) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	u, err := url.Parse(strings.NewReplacer("{client}", "0", "{name}", "n", "{room}", "r").Replace(l.URL))
-	switch {
-	case l.URL == "":
+	if l.URL == "" {
 		bad("url: say where to connect, as ws://127.0.0.1:8080/ws")
-	case err != nil:
+	} else if err := checkURL(l.URL, "ws", "wss"); err != nil {
 		bad("url %s: %w", l.URL, err)
-	case u.Scheme != "ws" && u.Scheme != "wss":
-		bad("url %s: the scheme is %q; use ws:// or wss://", l.URL, u.Scheme)
-	case u.Host == "":
-		bad("url %s: it names no host", l.URL)
+	}
+	if l.Visit != "" {
+		if err := checkURL(l.Visit, "http", "https"); err != nil {
+			bad("visit %s: %w", l.Visit, err)
+		}
+	}
+	spec := l.connect()
+	if _, err := spec.cookies(); err != nil {
+		errs = append(errs, err)
 	}
 	if l.Clients < 1 {
 		bad("clients %d: use 1 or more", l.Clients)
@@ -160,5 +164,6 @@ func (l Load) connect() ConnectSpec {
 		URLs: []string{l.URL}, Clients: l.Clients, Total: l.Clients, Rate: l.ConnectRate, InFlight: l.InFlight, Rooms: l.Rooms, Seed: l.Seed,
 		Keepalive: l.Keepalive, NoPong: l.NoPong, Timeout: l.Timeout, Header: l.Header,
 		Subprotocol: l.Subprotocol, Insecure: l.Insecure, CAFile: l.CAFile,
+		Cookies: l.Cookies, CookieJar: l.CookieJar, Visit: l.Visit,
 	}
 }

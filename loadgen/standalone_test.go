@@ -100,14 +100,20 @@ func TestLoadSendsHeadersAndSubprotocols(t *testing.T) {
 	}
 }
 
+// quietTLS starts a TLS server that does not log the handshakes that fail.
+func quietTLS(h http.Handler) *httptest.Server {
+	srv := httptest.NewUnstartedServer(h)
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS()
+	return srv
+}
+
 func TestLoadOverTLS(t *testing.T) {
 	t.Parallel()
 	r := &relay{}
 	var srv *httptest.Server
 	newRelay(t, r, func(h http.Handler) *httptest.Server {
-		srv = httptest.NewUnstartedServer(h)
-		srv.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshakes that fail below
-		srv.StartTLS()
+		srv = quietTLS(h)
 		return srv
 	})
 	ca := filepath.Join(t.TempDir(), "ca.pem")

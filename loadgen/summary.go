@@ -17,6 +17,7 @@ type Summary struct {
 	Histograms map[string]result.Histogram
 	Intervals  []result.Interval
 	Handshakes map[string]int
+	Failures   map[string]string // by outcome of a handshake, the first error seen
 	Losses     []result.Loss
 	Saturation []string // reasons to doubt the generator
 	Foreign    int64
@@ -42,7 +43,7 @@ func Summarize(snapshots []Snapshot, publishes []PublishResult, markAt func(at i
 	}
 	s := &Summary{
 		Start: snapshots[0].Start, Metrics: map[string]result.Metric{}, Histograms: map[string]result.Histogram{},
-		Handshakes: map[string]int{}, snapshots: snapshots, publishes: publishes, markAt: markAt,
+		Handshakes: map[string]int{}, Failures: map[string]string{}, snapshots: snapshots, publishes: publishes, markAt: markAt,
 	}
 	for _, w := range snapshots {
 		s.Start = min(s.Start, w.Start)
@@ -69,39 +70,6 @@ func (s *Summary) set(name string, value float64, n int64) { result.Set(s.Metric
 // record keeps a merged histogram under a metric's name: its figures and itself.
 func (s *Summary) record(name string, d *Distribution) error {
 	return d.Record(s.Metrics, s.Histograms, name, "ns")
-}
-
-// handshakes merges the workers' handshakes and schedule lag.
-func (s *Summary) handshakes() error {
-	connect, upgrade, lag := NewDistribution(), NewDistribution(), NewDistribution()
-	ok, all := 0, 0
-	for _, w := range s.snapshots {
-		for outcome, n := range w.Handshakes {
-			s.Handshakes[outcome] += n
-			all += n
-			if outcome == outcomeOK {
-				ok += n
-			}
-		}
-		for _, p := range []struct {
-			to   *Distribution
-			from result.Histogram
-		}{{connect, w.Connect}, {upgrade, w.Upgrade}, {lag, w.Lag}} {
-			if err := p.to.Merge(p.from); err != nil {
-				return err
-			}
-		}
-	}
-	if all > 0 {
-		s.set("handshake.ok", float64(ok), int64(all))
-		s.set("handshake.failed", float64(all-ok), int64(all))
-	}
-	for name, d := range map[string]*Distribution{"handshake.connect": connect, "handshake.upgrade": upgrade, "schedule.lag": lag} {
-		if err := s.record(name, d); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // intervals adds up the workers' seconds.

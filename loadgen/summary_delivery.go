@@ -83,12 +83,16 @@ func (s *Summary) keepPair(p NodePair) error {
 // rates sets asked and achieved rates side by side, over all publish steps. Every
 // worker had its share of each step. Asked is what was due over the lengths of the
 // steps; achieved is what was sent over the same lengths, or up to the last send
-// where the generator needed longer. Rates are never averaged.
+// where the generator needed longer. Rates are never averaged. A closed loop without
+// a ceiling asks for no rate, and there is none asked for where it is part of the
+// whole.
 func (s *Summary) rates() {
 	type step struct{ asked, took time.Duration }
 	steps := map[uint32]step{}
 	var sent, dropped, due int64
+	ceiling := true
 	for _, p := range s.publishes {
+		ceiling = ceiling && (p.Loop != LoopClosed || p.Asked > 0)
 		due += p.Due
 		sent += p.Sent
 		dropped += p.Dropped
@@ -104,7 +108,9 @@ func (s *Summary) rates() {
 	}
 	s.published = all.took
 	if all.asked > 0 {
-		s.set("rate.asked", float64(due)/all.asked.Seconds(), due)
+		if ceiling {
+			s.set("rate.asked", float64(due)/all.asked.Seconds(), due)
+		}
 		s.set("rate.achieved", float64(sent)/all.took.Seconds(), sent)
 	}
 	s.set("rate.dropped", float64(dropped), due)
@@ -123,6 +129,7 @@ func (s *Summary) ledger() {
 			sum.Duplicate += b.Duplicate
 			sum.Reordered += b.Reordered
 			sum.Late += b.Late
+			sum.Misrouted += b.Misrouted
 			mark := s.markAt(b.Start)
 			l := losses[mark]
 			if l == nil {
@@ -133,15 +140,19 @@ func (s *Summary) ledger() {
 			l.Duplicate += b.Duplicate
 			l.Reordered += b.Reordered
 			l.Late += b.Late
+			l.Misrouted += b.Misrouted
 			l.Deliveries += b.Owed - b.Lost
 		}
 	}
 	for _, l := range losses {
-		if l.Lost+l.Duplicate+l.Reordered+l.Late > 0 {
+		if l.Lost+l.Duplicate+l.Reordered+l.Late+l.Misrouted > 0 {
 			s.Losses = append(s.Losses, *l)
 		}
 	}
 	slices.SortFunc(s.Losses, func(a, b result.Loss) int { return cmp.Compare(a.Mark, b.Mark) })
+	if sum.Owed+sum.Misrouted > 0 {
+		s.set("delivery.misrouted", float64(sum.Misrouted), sum.Owed+sum.Misrouted)
+	}
 	if sum.Owed == 0 {
 		return // nothing was owed: no data, which is not the same as nothing lost
 	}

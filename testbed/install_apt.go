@@ -126,11 +126,11 @@ func (i *Installer) apt(ctx context.Context, prefix []string, needs []Need) erro
 	return nil
 }
 
-// verify tells whether the programs are there now.
+// verify tells whether the programs and modules are there now.
 func (i *Installer) verify(needs []Need) error {
 	for _, n := range needs {
-		if _, err := i.Look(n.Binary); err != nil {
-			return fmt.Errorf("%s succeeded, yet %s is not in PATH: %w", Command(needs, false), n.Binary, err)
+		if err := n.find(i.Look); err != nil {
+			return fmt.Errorf("%s succeeded, yet %w", Command(needs, false), err)
 		}
 	}
 	return nil

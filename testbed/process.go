@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,7 +98,7 @@ func (p *process) fork() (*life, error) {
 	}
 	defer log.Close()
 	cmd := exec.Command(p.path, p.unit.Args...)
-	cmd.Dir = p.dir
+	cmd.Dir = cmp.Or(p.unit.WorkDir, p.dir)
 	// Files, not pipes: Wait must not depend on what a left-over process keeps open.
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(baseEnv(), p.unit.Env...)

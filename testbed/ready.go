@@ -20,11 +20,42 @@ func httpReady(port, path string) func(context.Context, Instance) error {
 	}
 }
 
+// httpAnswers probes that a GET of path is answered, with the page or with any word of
+// a server that does not have it, as 404 or 426, but not with a failure of its own
+// (5xx, RFC 9110 section 15.6).
+func httpAnswers(port, path string) func(context.Context, Instance) error {
+	return func(ctx context.Context, inst Instance) error {
+		url := "http://" + inst.Unit().Ports[port].Host + path
+		resp, body, err := httpFetch(ctx, url)
+		if err == nil && resp.StatusCode >= http.StatusInternalServerError {
+			err = unwelcome(url, resp, body)
+		}
+		return err
+	}
+}
+
 // httpGet reads a small page. Any status but 200 is an error with the text.
 func httpGet(ctx context.Context, url string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	resp, body, err := httpFetch(ctx, url)
 	if err != nil {
 		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, unwelcome(url, resp, body)
+	}
+	return body, nil
+}
+
+// unwelcome is the error of an answer that is not the one hoped for.
+func unwelcome(url string, resp *http.Response, body []byte) error {
+	return fmt.Errorf("GET %s: %s: %s", url, resp.Status, strings.TrimSpace(string(body)))
+}
+
+// httpFetch reads a small page, whatever its status. The answer's body is closed.
+func httpFetch(ctx context.Context, url string) (*http.Response, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, nil, err
 	}
 	req.Close = true // no idle connection is left to be counted
 	resp, err := http.DefaultClient.Do(req)
@@ -32,17 +63,14 @@ func httpGet(ctx context.Context, url string) ([]byte, error) {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("GET %s: %w", url, err)
+		return nil, nil, fmt.Errorf("GET %s: %w", url, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 	if err != nil {
-		return nil, fmt.Errorf("GET %s: %w", url, err)
+		return nil, nil, fmt.Errorf("GET %s: %w", url, err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("GET %s: %s: %s", url, resp.Status, strings.TrimSpace(string(body)))
-	}
-	return body, nil
+	return resp, body, nil
 }
 
 // redisReady probes with a PING (RESP, an array of one bulk string).

@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -16,12 +17,16 @@ type Spec struct {
 	NodePing time.Duration // nodes ping their clients this often; 0 never
 	NodeCPU  float64       // cores that each node may use; 0 sets no limit
 	NodeArgs []string      // more options for wsrig chatnode
-	Proxy    Proxy         // nil for direct
-	Source   Source        // the proxy's configuration
-	Port     int           // fixed port of the proxy; 0 takes a free one
-	Clients  int           // how many clients at once it must carry
-	Size     Size          // how it is spread over processes and addresses
-	Token    string        // secret of the workers' control API
+	// NodeBinary is the program that plays the nodes; "" is this one. Its first argument
+	// is chatnode.
+	NodeBinary string
+	NodeCmd    []string // what runs instead of wsrig chatnode; see ParseNodeCommand
+	Proxy      Proxy    // nil for direct
+	Source     Source   // the proxy's configuration
+	Port       int      // fixed port of the proxy; 0 takes a free one
+	Clients    int      // how many clients at once it must carry
+	Size       Size     // how it is spread over processes and addresses
+	Token      string   // secret of the workers' control API
 }
 
 // Size is how a testbed is spread over processes and addresses, so that its clients
@@ -78,6 +83,9 @@ func redisUnit(bus string, port Port) Unit {
 }
 
 func nodeUnit(spec Spec, name string, port Port, redis *Unit) Unit {
+	if len(spec.NodeCmd) > 0 {
+		return commandUnit(spec, name, port, redis)
+	}
 	args := []string{"chatnode", "--name", name, "--listen", port.Listen}
 	if redis != nil {
 		args = append(args, "--bus", "redis", "--redis", "redis://"+redis.Ports["redis"].Peer)
@@ -88,7 +96,7 @@ func nodeUnit(spec Spec, name string, port Port, redis *Unit) Unit {
 		args = append(args, "--ping-interval", spec.NodePing.String())
 	}
 	return Unit{
-		Name: name, Role: RoleNode, Binary: Self, Args: append(args, spec.NodeArgs...),
+		Name: name, Role: RoleNode, Binary: cmp.Or(spec.NodeBinary, Self), Args: append(args, spec.NodeArgs...),
 		Ports: map[string]Port{"http": port},
 		Ready: httpReady("http", "/readyz"), StopSignal: SigTerm, StopGrace: startGrace,
 		Limits: UnitLimits{CPU: spec.NodeCPU},

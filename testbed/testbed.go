@@ -40,6 +40,9 @@ func Up(ctx context.Context, rt Runtime, spec Spec) (tb *Testbed, err error) {
 	if !slices.Contains([]string{BusRedis, BusMiniredis, BusNone}, spec.Bus) {
 		return nil, fmt.Errorf("unknown bus %q; use %s, %s or %s", spec.Bus, BusRedis, BusMiniredis, BusNone)
 	}
+	if len(spec.NodeCmd) > 0 && (spec.NodePing > 0 || len(spec.NodeArgs) > 0) {
+		return nil, fmt.Errorf("%s takes no options of wsrig chatnode, pings included", spec.NodeCmd[0])
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the testbed was not up within %s", startTimeout))
 	defer cancel()
 	tb = &Testbed{Spec: spec, runtime: rt, died: make(chan *ExitError, 64), closing: make(chan struct{})}
@@ -60,7 +63,7 @@ func Up(ctx context.Context, rt Runtime, spec Spec) (tb *Testbed, err error) {
 		}
 	}
 	if tb.Nodes, err = tb.startAll(ctx, plan.nodes); err != nil {
-		return tb, err
+		return tb, explain(spec.NodeCmd, err)
 	}
 	if tb.Proxies, err = tb.startAll(ctx, plan.proxies); err != nil {
 		return tb, err
@@ -189,7 +192,11 @@ func prepare(ctx context.Context, rt Runtime, spec Spec) (*prepared, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.nodes = append(p.nodes, nodeUnit(spec, name, ports["http"], p.redis))
+		u := nodeUnit(spec, name, ports["http"], p.redis)
+		if err := rt.Lookup(u); err != nil {
+			return nil, explain(spec.NodeCmd, err)
+		}
+		p.nodes = append(p.nodes, u)
 	}
 	if spec.Proxy != nil {
 		for i := range max(1, spec.Size.Limits.Units) {

@@ -28,8 +28,11 @@ type Unit struct {
 	Args   []string // addresses come from Runtime.Reserve
 	Env    []string // KEY=value, beside PATH, HOME, LANG and TMPDIR
 	Files  []File   // written into the unit's directory before it starts
-	Ports  map[string]Port
-	Ready  func(context.Context, Instance) error // one probe; nil once it serves
+	// WorkDir is where the program starts: "" in the unit's directory, else there,
+	// relative to this program's.
+	WorkDir string
+	Ports   map[string]Port
+	Ready   func(context.Context, Instance) error // one probe; nil once it serves
 	// StopSignal ends the unit in an orderly way ("": TERM); StopGrace later it is
 	// killed, with 0 at once.
 	StopSignal Signal
@@ -43,8 +46,7 @@ type UnitLimits struct {
 	CPU float64 // cores, all processes of the unit together; 0 sets no limit
 }
 
-// File is a file of a unit. Name is relative to the unit's directory, which is the
-// unit's working directory.
+// File is a file of a unit. Name is relative to the unit's directory.
 type File struct {
 	Name string
 	Data []byte

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"wsrig/internal/budget"
+	"wsrig/internal/result"
 	"wsrig/internal/scenario"
 	"wsrig/testbed"
 )
@@ -26,12 +27,12 @@ type doctorOptions struct {
 
 // doctorReport is what wsrig doctor finds, and what --json prints.
 type doctorReport struct {
-	Machine   budget.Machine `json:"machine"`
-	Facts     []budget.Line  `json:"facts"`
-	Programs  []program      `json:"programs"`
-	Scenario  string         `json:"scenario,omitempty"`
-	Fits      []fitting      `json:"fits,omitempty"`
-	SelfNoise *selfNoise     `json:"self_noise,omitempty"`
+	Machine   budget.Machine    `json:"machine"`
+	Facts     []budget.Line     `json:"facts"`
+	Programs  []program         `json:"programs"`
+	Scenario  string            `json:"scenario,omitempty"`
+	Fits      []fitting         `json:"fits,omitempty"`
+	SelfNoise *result.SelfNoise `json:"self_noise,omitempty"`
 }
 
 // program is one that the rig runs.
@@ -60,7 +61,7 @@ installed. With a scenario, by name or file, tell how each of its cells would be
 over workers, addresses and proxy processes, and which limit is the first wall. Nothing is
 started.
 
-With --latency this machine's own noise is measured, in about 6 s: a TCP round trip, a
+With --latency this machine's own noise is measured, in about 2 s: a TCP round trip, a
 WebSocket round trip through the load generator, and how late the generator acts.
 
 Exit code 2 when a cell does not fit; the message says how many clients would.`,
@@ -75,7 +76,7 @@ Exit code 2 when a cell does not fit; the message says how many clients would.`,
 	f.IntVar(&o.Parallel, "parallel", 0, "cells to run at the same time (default the scenario's)")
 	f.StringSliceVar(&o.set, "set", nil, "`KNOB=VALUE` to set instead of the scenario's, as clients=50000")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON on standard output")
-	f.BoolVar(&o.latency, "latency", false, "measure this machine's own noise, in about 6 s")
+	f.BoolVar(&o.latency, "latency", false, "measure this machine's own noise, in about 2 s")
 	return cmd
 }
 
@@ -97,7 +98,7 @@ func runDoctor(cmd *cobra.Command, args []string, o doctorOptions) error {
 		}
 	}
 	if o.latency {
-		fmt.Fprintf(cmd.ErrOrStderr(), "measuring this machine's own noise, about %s\n", 3*usualProbe.For)
+		fmt.Fprintf(cmd.ErrOrStderr(), "measuring this machine's own noise, about %s\n", 2*usualProbe.For)
 		noise, err := usualProbe.measure(cmd.Context())
 		if err != nil {
 			return fmt.Errorf("%w: %w", errTestbed, err)

@@ -40,7 +40,7 @@ func (r doctorReport) print(out io.Writer) error {
 		}
 	}
 	if r.SelfNoise != nil {
-		return r.SelfNoise.print(out)
+		return printNoise(out, *r.SelfNoise)
 	}
 	return nil
 }
@@ -96,8 +96,8 @@ func counted(n int, singular, plural string) string {
 	return fmt.Sprintf("%d %s", n, plural)
 }
 
-// print writes the self-noise table.
-func (n selfNoise) print(out io.Writer) error {
+// printNoise writes the self-noise table.
+func printNoise(out io.Writer, n result.SelfNoise) error {
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "\nSELF-NOISE\tP50\tP99\tMAX\tN\tRATE")
 	seconds := func(v float64) string { return result.Format(v, "s") }
@@ -109,7 +109,7 @@ func (n selfNoise) print(out io.Writer) error {
 	}
 	for _, row := range []struct {
 		what string
-		f    noiseFigures
+		f    result.NoiseFigures
 	}{{"TCP ping-pong over loopback", n.PingPong}, {"WebSocket echo through the load generator", n.Echo}, {"load generator's schedule lag", n.Lag}} {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", row.what, seconds(row.f.P50), maybe(row.f.P99), seconds(row.f.Max), row.f.N, result.Format(row.f.Rate, "/s"))
 	}

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/shirou/gopsutil/v4/cpu"
 	"github.com/shirou/gopsutil/v4/host"
@@ -18,7 +19,7 @@ import (
 
 // environment describes this machine and what runs on it. What cannot be read stays
 // empty: a comparison then sees that it is unknown.
-func environment(ctx context.Context, drivers []string, bus string) result.Environment {
+func environment(ctx context.Context, drivers []string, node bool, bus string) result.Environment {
 	e := result.Environment{
 		Wsrig: version(), Go: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH,
 		Cores: runtime.NumCPU(), Limits: limits(), Runtime: "process", Bus: bus,
@@ -39,19 +40,32 @@ func environment(ctx context.Context, drivers []string, bus string) result.Envir
 			e.Versions[d] = v
 		}
 	}
+	if node {
+		e.Versions["node"] = printed(ctx, "node", "--version")
+	}
 	if bus == "redis" {
 		e.Versions["redis-server"] = redisVersion(ctx)
 	}
 	return e
 }
 
-// redisVersion reads "Redis server v=7.0.15 sha=..." of redis-server --version.
-func redisVersion(ctx context.Context) string {
-	out, err := exec.CommandContext(ctx, "redis-server", "--version").Output()
+// versionTimeout bounds how long a program may take to tell its version.
+const versionTimeout = 5 * time.Second
+
+// printed is what a program prints; "" if it fails.
+func printed(ctx context.Context, program string, args ...string) string {
+	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, program, args...).Output()
 	if err != nil {
 		return ""
 	}
-	for word := range strings.FieldsSeq(string(out)) {
+	return strings.TrimSpace(string(out))
+}
+
+// redisVersion reads "Redis server v=7.0.15 sha=..." of redis-server --version.
+func redisVersion(ctx context.Context) string {
+	for word := range strings.FieldsSeq(printed(ctx, "redis-server", "--version")) {
 		if v, ok := strings.CutPrefix(word, "v="); ok {
 			return v
 		}

@@ -2,17 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
-	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,12 +41,18 @@ func newLoadgenCommand() *cobra.Command {
 for answers, and print what each client got: handshakes, delivery latency from the
 intended time, and a ledger of what was lost, doubled or out of order.
 
-The URL may hold {client}, {name} and {room}, a client's number, name and room. --relay
-says who should get what a client publishes: the room (a chat), all, or self (an echo
-server). Exit code 1 when a message was lost or a handshake failed, 3 when the figures
-prove nothing.`,
+The URL may hold {client}, {name} and {room}, a client's number, name and room, and so
+may the values of --header, --cookie and --visit. --relay says who should get what a
+client publishes: the room (a chat), all, or self (an echo server).
+
+With --visit each client first gets a page, as a browser does that logs in or is given
+a sticky session, and takes the cookies that it has then into its handshake.
+
+Exit code 1 when a message was lost or misrouted or a handshake failed, 3 when the
+figures prove nothing.`,
 		Example: `  wsrig loadgen --url 'ws://127.0.0.1:8080/ws?room={room}&name={name}' --clients 500 --rooms 5 --rate 100/s --for 10s
-  wsrig loadgen --url wss://echo.example/ --relay self --clients 50 --rate 1000/s --for 30s --json`,
+  wsrig loadgen --url wss://echo.example/ --relay self --clients 50 --rate 1000/s --for 30s --json
+  wsrig loadgen --url wss://chat.example/ws --visit 'https://chat.example/login?user={name}' --cookie lang=en --clients 50`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.worker {
@@ -76,8 +78,11 @@ prove nothing.`,
 	f.DurationVar(&o.load.Grace, "grace", 2*time.Second, "a delivery later than this is late")
 	f.StringVar(&o.keepalive, "keepalive", "none", "none, or \"client-ping 10s\"")
 	f.BoolVar(&o.noPong, "no-pong", false, "never answer pings")
-	f.DurationVar(&o.load.Timeout, "timeout", 10*time.Second, "longest handshake")
+	f.DurationVar(&o.load.Timeout, "timeout", 10*time.Second, "longest handshake, and longest visit")
 	f.StringArrayVar(&o.header, "header", nil, "`\"Name: value\"` to send with the handshake; may be repeated")
+	f.StringArrayVar(&o.load.Cookies, "cookie", nil, "`NAME=VALUE` of a cookie for the host of the URL; may be repeated")
+	f.StringVar(&o.load.CookieJar, "cookie-jar", "", "`file` of cookies to begin with, in the format that curl -c writes; it is only read")
+	f.StringVar(&o.load.Visit, "visit", "", "http:// or https:// `url` that each client gets before its handshake, with a cookie jar of its own")
 	f.StringSliceVar(&o.load.Subprotocol, "subprotocol", nil, "subprotocols to offer")
 	f.BoolVar(&o.load.Insecure, "insecure", false, "do not verify the server's certificate")
 	f.StringVar(&o.load.CAFile, "ca", "", "PEM `file` of certificate authorities to trust beside the system's")
@@ -212,83 +217,4 @@ func (b *stepBars) end() {
 		b.bar.End(nil)
 	}
 	b.bar = nil
-}
-
-// judgeLoad tells what the figures are worth.
-func judgeLoad(s *loadgen.Summary) (status string, reasons []string) {
-	failed := s.Metrics["handshake.failed"].Value
-	if failed > 0 {
-		reasons = append(reasons, fmt.Sprintf("%.0f handshakes failed", failed))
-	}
-	if lost := s.Metrics["delivery.lost"].Value; lost > 0 {
-		reasons = append(reasons, fmt.Sprintf("%.0f of %.0f deliveries were lost", lost, s.Metrics["delivery.owed"].Value))
-		if s.Foreign == 0 && s.Metrics["delivery.received"].Value <= s.Metrics["delivery.sent"].Value {
-			reasons = append(reasons, "no message reached more than one client: for an echo server use --relay self")
-		}
-	}
-	switch {
-	case s.Metrics["handshake.ok"].Value == 0:
-		return result.Inconclusive, append(reasons, "no client was connected")
-	case len(reasons) > 0:
-		return result.Fail, reasons
-	case len(s.Saturation) > 0:
-		return result.Inconclusive, s.Saturation
-	}
-	return result.Pass, []string{}
-}
-
-// loadReport is what --json prints.
-type loadReport struct {
-	URL        string                   `json:"url"`
-	Seed       uint64                   `json:"seed"`
-	Loop       string                   `json:"loop"`
-	Duration   float64                  `json:"duration_s"`
-	Handshakes map[string]int           `json:"handshakes"`
-	Metrics    map[string]result.Metric `json:"metrics"`
-	Foreign    int64                    `json:"foreign_frames"`
-	Saturation []string                 `json:"saturation"`
-	Verdict    result.Verdict           `json:"verdict"`
-}
-
-func printLoadJSON(w io.Writer, s *loadgen.Summary, l loadgen.Load, status string, reasons []string) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(loadReport{
-		URL: l.URL, Seed: l.Seed, Loop: l.Loop, Duration: s.Duration, Handshakes: s.Handshakes, Metrics: s.Metrics,
-		Foreign: s.Foreign, Saturation: append([]string{}, s.Saturation...), Verdict: result.Verdict{Status: status, Reasons: reasons},
-	})
-}
-
-// printLoad prints the table for people: a line a metric that has data.
-func printLoad(out io.Writer, s *loadgen.Summary, l loadgen.Load, status string, reasons []string) error {
-	fmt.Fprintf(out, "%s: %s\n", strings.ToUpper(status), l.URL)
-	if s.ClosedLoop {
-		fmt.Fprintln(out, "  closed loop: messages waited for those before them, so no latency holds what a stall held up")
-	}
-	for _, r := range reasons {
-		fmt.Fprintf(out, "  %s\n", r)
-	}
-	fmt.Fprintln(out)
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	for _, d := range result.Metrics {
-		if !d.Dist {
-			if m, ok := s.Metrics[d.Name]; ok {
-				fmt.Fprintf(w, "%s\t%s\n", d.Name, result.Format(m.Value, m.Unit))
-			}
-			continue
-		}
-		var figures []string
-		for _, stat := range result.Stats {
-			if m, ok := s.Metrics[d.Name+"."+stat]; ok {
-				figures = append(figures, stat+" "+result.Format(m.Value, m.Unit))
-			}
-		}
-		if len(figures) > 0 {
-			fmt.Fprintf(w, "%s\t%s\t(n=%d)\n", d.Name, strings.Join(figures, "  "), s.Metrics[d.Name+".max"].N)
-		}
-	}
-	for _, outcome := range slices.Sorted(maps.Keys(s.Handshakes)) {
-		fmt.Fprintf(w, "handshakes: %s\t%d\n", outcome, s.Handshakes[outcome])
-	}
-	return w.Flush()
 }

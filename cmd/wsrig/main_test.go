@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -14,6 +15,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	nodechat "wsrig/peers/node-chat"
+	"wsrig/testbed"
 )
 
 // wsrigBinary is this command, built for the tests: units start it again, so the
@@ -42,10 +46,16 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script/*.txtar: the command as a person uses it. The
 // scripts skip themselves without the programs they need; in CI that is a failure.
 func TestScripts(t *testing.T) {
-	for _, n := range allNeeds() {
-		if _, err := exec.LookPath(n.Binary); err != nil && os.Getenv("CI") != "" {
-			t.Fatalf("%s is not installed; run make deps", n.Binary)
-		}
+	peer := testbed.NodeNeeds([]string{"node-chat"})
+	if missing := testbed.Missing(append(allNeeds(), peer...)); len(missing) > 0 && os.Getenv("CI") != "" {
+		t.Fatalf("CI runs every script, and %s is missing; run make deps, and bin/wsrig deps peer-node --install", testbed.Names(missing))
+	}
+	if _, err := exec.LookPath("git"); err != nil && os.Getenv("CI") != "" {
+		t.Fatal("git is not installed")
+	}
+	source, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
@@ -58,15 +68,26 @@ func TestScripts(t *testing.T) {
 			}
 			e.Setenv("PATH", filepath.Dir(wsrigBinary)+string(os.PathListSeparator)+os.Getenv("PATH"))
 			e.Setenv("WSRIG_DIR", filepath.Dir(wsrigBinary))
+			e.Setenv("SOURCE", source)
 			e.Setenv("TMPDIR", filepath.Join(e.WorkDir, "tmp"))
-			return os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o755)
+			return errors.Join(os.WriteFile(filepath.Join(e.WorkDir, "server.js"), nodechat.Server, 0o644),
+				os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o755))
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "node-chat" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return len(testbed.Missing(peer)) == 0, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"wsrig":         runWsrig,
 			"nothing-left":  nothingLeft,
+			"no-process":    noProcess,
 			"json-has":      jsonHas,
 			"listen-on":     listenOn,
 			"await-address": awaitAddress,
+			"free-port":     freePort,
+			"await-port":    awaitPort,
 		},
 	})
 }
@@ -97,6 +118,20 @@ func runWsrig(ts *testscript.TestScript, neg bool, args []string) {
 func nothingLeft(ts *testscript.TestScript, _ bool, _ []string) {
 	if left := leftBehind(ts.Getenv("TMPDIR")); len(left) > 0 {
 		ts.Fatalf("left behind: %v", left)
+	}
+}
+
+// noProcess is "no-process ARG": no process that works in the script's folder has that
+// argument.
+func noProcess(ts *testscript.TestScript, _ bool, args []string) {
+	procs, err := filepath.Glob("/proc/[0-9]*")
+	ts.Check(err)
+	for _, p := range procs {
+		cwd, cwdErr := os.Readlink(filepath.Join(p, "cwd"))
+		cmdline, err := os.ReadFile(filepath.Join(p, "cmdline"))
+		if err == nil && cwdErr == nil && cwd == ts.MkAbs(".") && slices.Contains(strings.Split(string(cmdline), "\x00"), args[0]) {
+			ts.Fatalf("left running: %s: %q", p, cmdline)
+		}
 	}
 }
 
@@ -183,4 +218,26 @@ func awaitAddress(ts *testscript.TestScript, _ bool, args []string) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	ts.Fatalf("%s: nobody said where it listens", args[0])
+}
+
+// freePort is "free-port VAR": it puts the number of a port into VAR that nobody
+// listens on.
+func freePort(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	ts.Check(l.Close())
+}
+
+// awaitPort is "await-port NUMBER": it waits until somebody listens there.
+func awaitPort(ts *testscript.TestScript, _ bool, args []string) {
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) {
+		if c, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", args[0]), time.Second); err == nil {
+			c.Close()
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("port %s: nobody listens there", args[0])
 }

@@ -85,10 +85,11 @@ func newRoot() *cobra.Command {
 		Long: `wsrig starts Redis, chat nodes, HAProxy or Nginx and load generators, runs a scripted
 scenario with WebSocket clients, and measures what every client really saw.
 
-Exit codes: 0 pass; 1 a check failed; 2 usage, or a bad scenario or configuration;
+Exit codes: 0 pass; 1 a check failed or something became worse; 2 usage, or a bad scenario or configuration;
 3 inconclusive, which is never a pass; 4 the testbed did not come up; 130 interrupted.`,
 		Example: `  wsrig run idle-timeout                          # HAProxy and Nginx side by side
   wsrig run idle-timeout --proxy ./haproxy.cfg    # your own file
+  wsrig regress --base main idle-timeout          # this tree's configurations against main's
   wsrig loadgen --url ws://127.0.0.1:8080/ws --clients 500 --rate 100/s --for 10s`,
 		Version:       version(),
 		SilenceErrors: true,
@@ -98,7 +99,7 @@ Exit codes: 0 pass; 1 a check failed; 2 usage, or a bad scenario or configuratio
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(
-		newRunCommand(), newCheckCommand(), newListCommand(), newReportCommand(), newDepsCommand(), newDoctorCommand(),
+		newRunCommand(), newCheckCommand(), newListCommand(), newReportCommand(), newCompareCommand(), newRegressCommand(), newDepsCommand(), newDoctorCommand(),
 		newLoadgenCommand(), newChatnodeCommand(), newMiniredisCommand(),
 	)
 	return root

@@ -27,11 +27,16 @@ import (
 // runOptions are the flags of wsrig run.
 type runOptions struct {
 	scenario.Options
-	set     []string
-	out     string
-	asJSON  bool
-	install bool
-	runtime string
+	set      []string
+	out      string
+	asJSON   bool
+	install  bool
+	nodeCmd  string
+	runtime  string
+	baseline string
+	repeat   []string          // more arguments that repeat the run
+	sides    map[string]string // of a run that compares two trees: what each side is
+	nodes    map[string]string // and the program that plays its nodes
 }
 
 func newRunCommand() *cobra.Command {
@@ -44,36 +49,30 @@ scenario's steps, measure, judge the checks, and write results/SCENARIO/TIME-ID/
 
 SCENARIO is a shipped one (see wsrig list) or a file, with a / in it or ending in .yaml.
 A --proxy is direct, DRIVER:VARIANT, or a configuration file of your own; its addresses
-are replaced by the testbed's, the rest stays as it is.`,
+are replaced by the testbed's, the rest stays as it is.
+
+A --node-cmd is started from here for every chat node, with HOST, PORT, NODE_NAME and
+REDIS_URL in its environment. It is ready when it answers GET /readyz, with any page or
+error but a 5xx, and serves GET /ws?room=R&name=N. X-Chat-Node in its 101 tells which
+node it is. It ends on SIGTERM.`,
 		Example: `  wsrig run idle-timeout
   wsrig run idle-timeout --proxy direct --proxy /etc/haproxy/haproxy.cfg --set idle=30s
-  wsrig run smoke --proxy direct        # needs nothing installed`,
+  wsrig run smoke --proxy direct        # needs nothing installed
+  wsrig run smoke --node-cmd 'node server.js'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.Set = make(map[string]string, len(o.set))
-			for _, kv := range o.set {
-				k, v, ok := strings.Cut(kv, "=")
-				if !ok {
-					return usageError{fmt.Errorf("--set %s: write it as KNOB=VALUE", kv)}
-				}
-				o.Set[k] = v
+			if err := o.complete(); err != nil {
+				return err
 			}
-			if o.runtime != "process" {
-				return usageError{fmt.Errorf("--runtime %s: this build runs local processes only; use --runtime process", o.runtime)}
+			if err := o.addBaseline(args[0], cmd.Flags().Changed("baseline")); err != nil {
+				return err
 			}
 			return runScenario(cmd, args[0], o)
 		},
 	}
-	f := cmd.Flags()
-	f.StringSliceVar(&o.Proxies, "proxy", nil, "`proxy` to run instead of the scenario's; may be repeated")
-	f.IntVar(&o.Trials, "trials", 0, "runs of each cell (default the scenario's)")
-	f.IntVar(&o.Parallel, "parallel", 0, "cells to run at the same time (default the scenario's)")
-	f.Uint64Var(&o.Seed, "seed", 0, "seed of everything that is drawn (default a new one)")
-	f.StringSliceVar(&o.set, "set", nil, "`KNOB=VALUE` to set instead of the scenario's, as clients=500")
-	f.StringVar(&o.out, "out", defaultOut, "`directory` for results")
-	f.BoolVar(&o.asJSON, "json", false, "print the run as JSON, without raw histograms, and everything else on standard error")
-	f.BoolVar(&o.install, "install", false, "install missing programs with apt-get, as root or through sudo")
-	f.StringVar(&o.runtime, "runtime", "process", "where the units run")
+	o.addFlags(cmd)
+	o.addBaselineFlag(cmd)
+	cmd.Flags().IntVar(&o.Trials, "trials", 0, "runs of each cell (default the scenario's)")
 	return cmd
 }
 
@@ -94,70 +93,94 @@ func loadPlan(name string, o scenario.Options) (*scenario.Plan, error) {
 }
 
 func runScenario(cmd *cobra.Command, name string, o runOptions) error {
-	ctx := cmd.Context()
-	o.Catalog = catalog{}
-	plan, err := loadPlan(name, o.Options)
+	run, dir, err := measure(cmd, name, o)
 	if err != nil {
 		return err
 	}
+	return printRun(cmd, run, dir, o.asJSON)
+}
+
+// measure runs a scenario and keeps what it measured in the directory that it returns.
+// On an error of the run itself that holds the results so far.
+func measure(cmd *cobra.Command, name string, o runOptions) (*result.Run, string, error) {
+	ctx := cmd.Context()
+	plan, err := loadPlan(name, o.Options)
+	if err != nil {
+		return nil, "", err
+	}
 	if err := fit(plan); err != nil {
-		return err
+		return nil, "", err
 	}
 	bus, err := provide(ctx, plan, o.install, cmd.ErrOrStderr())
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	dir, err := newResultDir(o.out, plan.Scenario)
 	if err != nil {
-		return err
+		return nil, "", err
+	}
+	noise, err := noiseOf(ctx, cmd.ErrOrStderr())
+	if err != nil {
+		return nil, "", err
 	}
 	show := newProgress(cmd.ErrOrStderr(), plan.Trials)
 	runner := scenario.Runner{
 		Proxies:    proxies,
 		NewRuntime: func(logDir string) (testbed.Runtime, error) { return testbed.NewProcessRuntime("", logDir) },
-		Bus:        bus, Dir: dir, Progress: show,
+		Bus:        bus, Nodes: o.nodes, Dir: dir, Progress: show,
 	}
 	started := time.Now().UTC()
 	run, runErr := runner.Run(ctx, plan)
 	show.Close()
 
-	run.Environment = environment(context.WithoutCancel(ctx), drivers(plan), busOf(plan, bus))
-	run.Environment.RunID = filepath.Base(dir)
+	run.Environment = environment(context.WithoutCancel(ctx), drivers(plan), usesNode(plan), busOf(plan, bus))
+	run.Environment.RunID, run.Environment.SelfNoise = filepath.Base(dir), noise
 	run.Environment.Started, run.Environment.Ended = started, time.Now().UTC()
-	run.Environment.Command = command(plan, name, o)
+	run.Environment.Command, run.Environment.Sides = command(plan, cmd.Name(), name, o), o.sides
 	if err := judge(run, plan, runErr); err != nil {
-		return err
+		return nil, "", err
 	}
 	if err := save(run, dir); err != nil {
-		return errors.Join(runErr, err)
+		return nil, "", errors.Join(runErr, err)
 	}
 	noteIndex(cmd, report.WriteIndex(o.out))
 	if runErr != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "results so far: %s\n", dir)
 		var config *testbed.ConfigError
 		if errors.As(runErr, &config) || ctx.Err() != nil {
-			return runErr
+			return nil, "", runErr
 		}
-		return fmt.Errorf("%w: %w", errTestbed, runErr)
+		return nil, "", fmt.Errorf("%w: %w", errTestbed, runErr)
 	}
-	return printRun(cmd, run, dir, o.asJSON)
+	return run, dir, nil
+}
+
+// noiseOf measures the self-noise of a run. That it cannot be is no reason not to run,
+// unless the run is to stop.
+func noiseOf(ctx context.Context, out io.Writer) (*result.SelfNoise, error) {
+	noise, err := usualProbe.measure(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
+		fmt.Fprintf(out, "self-noise was not measured: %v\n", err)
+		return nil, nil
+	}
+	return &noise, nil
 }
 
 // provide sees to the programs that a plan needs. It returns the bus that stands in
 // for Redis where there is none.
 func provide(ctx context.Context, plan *scenario.Plan, install bool, out io.Writer) (bus string, err error) {
-	var needs []testbed.Need
-	for _, d := range drivers(plan) {
-		needs = append(needs, need(d))
-	}
+	needs := planNeeds(plan)
 	redis := slices.ContainsFunc(plan.Cells, func(c scenario.CellPlan) bool { return c.Testbed.Bus == testbed.BusRedis })
 	if redis && install {
 		needs = append(needs, testbed.RedisNeed)
 	}
 	if missing := testbed.Missing(needs); len(missing) > 0 {
 		if !install {
-			return "", fmt.Errorf("%w: missing: %s; install with: %s, or run: wsrig deps --install",
-				errTestbed, binaries(missing), testbed.Command(missing, os.Getuid() != 0))
+			return "", fmt.Errorf("%w: missing: %s; install with: %s, or run again with --install",
+				errTestbed, testbed.Names(missing), testbed.Command(missing, os.Getuid() != 0))
 		}
 		if err := installMissing(ctx, missing, out); err != nil {
 			return "", err
@@ -181,6 +204,11 @@ func drivers(plan *scenario.Plan) []string {
 	return names
 }
 
+// usesNode tells whether a plan is known to run Node.js.
+func usesNode(plan *scenario.Plan) bool {
+	return slices.ContainsFunc(plan.Cells, func(c scenario.CellPlan) bool { return len(testbed.NodeNeeds(c.Testbed.NodeCmd)) > 0 })
+}
+
 func busOf(plan *scenario.Plan, standIn string) string {
 	for _, c := range plan.Cells {
 		if c.Testbed.Bus == testbed.BusRedis {
@@ -194,8 +222,8 @@ func busOf(plan *scenario.Plan, standIn string) string {
 }
 
 // command is the command line that repeats the run, seed included.
-func command(plan *scenario.Plan, name string, o runOptions) []string {
-	args := []string{"wsrig", "run", name, "--seed", fmt.Sprint(plan.Seed)}
+func command(plan *scenario.Plan, verb, name string, o runOptions) []string {
+	args := append([]string{"wsrig", verb, name, "--seed", fmt.Sprint(plan.Seed)}, o.repeat...)
 	for _, p := range o.Proxies {
 		args = append(args, "--proxy", p)
 	}

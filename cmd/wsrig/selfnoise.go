@@ -10,42 +10,14 @@ import (
 	"wsrig/loadgen"
 )
 
-// selfNoise is what this machine and the rig itself add to every latency: no figure
-// of a run can be finer. It is measured with one client, on an otherwise idle rig.
-type selfNoise struct {
-	// PingPong is a TCP round trip over loopback between two goroutines, without the
-	// rig: the floor. Echo is a WebSocket round trip between the load generator and a
-	// minimal server, as often and as large.
-	PingPong noiseFigures `json:"ping_pong"`
-	Echo     noiseFigures `json:"echo"`
-	// AddedP50 and AddedP99 are Echo less PingPong, in seconds: what the rig adds,
-	// WebSocket framing on both sides included.
-	AddedP50 float64  `json:"added_p50_s"`
-	AddedP99 *float64 `json:"added_p99_s"`
-	// Lag is how late the load generator acts on an open-loop schedule.
-	Lag noiseFigures `json:"schedule_lag"`
-	// Doubts are what the load generator says against itself.
-	Doubts []string `json:"doubts"`
-}
-
-// noiseFigures are a distribution's, in seconds. P99 is nil with too few samples.
-type noiseFigures struct {
-	P50  float64  `json:"p50_s"`
-	P99  *float64 `json:"p99_s"`
-	Max  float64  `json:"max_s"`
-	N    int64    `json:"n"`
-	Rate float64  `json:"rate_per_s"` // samples a second that were asked for
-}
-
-// noiseProbe is how selfNoise is measured.
+// noiseProbe is how a result.SelfNoise is measured.
 type noiseProbe struct {
-	Rate    float64       // round trips a second: cores that sleep in between wake up late, as in a run
-	LagRate float64       // arrivals a second for the schedule lag
-	For     time.Duration // of each of the three measurements
+	Rate float64       // round trips a second: cores that sleep in between wake up late, as in a run
+	For  time.Duration // of each of the two measurements
 }
 
 // usualProbe has 1,000 samples of each, which a 99th percentile needs.
-var usualProbe = noiseProbe{Rate: 500, LagRate: 1000, For: 2 * time.Second}
+var usualProbe = noiseProbe{Rate: 1000, For: time.Second}
 
 // noiseSize is the bytes of a message, the load generator's default.
 const noiseSize = 128
@@ -53,10 +25,10 @@ const noiseSize = 128
 // noiseGrace is how long over its time one measurement may take.
 const noiseGrace = 10 * time.Second
 
-// measure takes about three times p.For. It fails when anything is lost, since then
-// the figures say nothing.
-func (p noiseProbe) measure(ctx context.Context) (selfNoise, error) {
-	var noise selfNoise
+// measure takes about twice p.For. It fails when anything is lost, since then the
+// figures say nothing.
+func (p noiseProbe) measure(ctx context.Context) (result.SelfNoise, error) {
+	var noise result.SelfNoise
 	trips, err := pingPong(ctx, p.Rate, p.For)
 	if err != nil {
 		return noise, fmt.Errorf("TCP ping-pong over loopback: %w", err)
@@ -68,18 +40,14 @@ func (p noiseProbe) measure(ctx context.Context) (selfNoise, error) {
 	if noise.PingPong, err = figuresOf(enc, p.Rate); err != nil {
 		return noise, err
 	}
-	echo, err := p.echo(ctx, p.Rate)
+	echo, err := p.echo(ctx)
 	if err != nil {
 		return noise, err
 	}
 	if noise.Echo, err = figuresOf(echo.Histograms["delivery.latency"], p.Rate); err != nil {
 		return noise, err
 	}
-	lag, err := p.echo(ctx, p.LagRate)
-	if err != nil {
-		return noise, err
-	}
-	if noise.Lag, err = figuresOf(lag.Histograms["schedule.lag"], p.LagRate); err != nil {
+	if noise.Lag, err = figuresOf(echo.Histograms["schedule.lag"], p.Rate); err != nil {
 		return noise, err
 	}
 	noise.AddedP50 = noise.Echo.P50 - noise.PingPong.P50
@@ -87,18 +55,18 @@ func (p noiseProbe) measure(ctx context.Context) (selfNoise, error) {
 		added := *noise.Echo.P99 - *noise.PingPong.P99
 		noise.AddedP99 = &added
 	}
-	noise.Doubts = append(append([]string{}, echo.Saturation...), lag.Saturation...)
+	noise.Doubts = append([]string{}, echo.Saturation...)
 	return noise, nil
 }
 
 // echo has the load generator publish to a minimal WebSocket server that sends every
 // message back.
-func (p noiseProbe) echo(ctx context.Context, rate float64) (_ *loadgen.Summary, err error) {
+func (p noiseProbe) echo(ctx context.Context) (_ *loadgen.Summary, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, p.For+noiseGrace, fmt.Errorf("not done %s after its end", noiseGrace))
 	defer cancel()
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("WebSocket echo at %g/s: %w", rate, err)
+			err = fmt.Errorf("WebSocket echo at %g/s: %w", p.Rate, err)
 		}
 	}()
 	server, err := startEcho()
@@ -108,13 +76,13 @@ func (p noiseProbe) echo(ctx context.Context, rate float64) (_ *loadgen.Summary,
 	defer func() { err = errors.Join(err, server.close()) }()
 	load := loadgen.Load{
 		URL: "ws://" + server.addr, Relay: loadgen.RelaySelf, Clients: 1, ConnectRate: 1000, Rooms: 1,
-		Rate: rate, For: p.For, Arrival: loadgen.ArrivalConstant, Size: noiseSize,
+		Rate: p.Rate, For: p.For, Arrival: loadgen.ArrivalConstant, Size: noiseSize,
 		Grace: 2 * time.Second, Timeout: 5 * time.Second, Seed: 1,
 	}
 	if err := load.Validate(); err != nil {
 		return nil, err
 	}
-	s, err := load.Run(ctx, loadgen.NewPortable(), func(string, loadgen.Progress) {})
+	s, err := load.Run(ctx, loadgen.NewAuto(), func(string, loadgen.Progress) {})
 	if err != nil {
 		return nil, errors.Join(err, context.Cause(ctx))
 	}
@@ -125,16 +93,16 @@ func (p noiseProbe) echo(ctx context.Context, rate float64) (_ *loadgen.Summary,
 }
 
 // figuresOf reads figures in seconds from a histogram in nanoseconds.
-func figuresOf(h result.Histogram, rate float64) (noiseFigures, error) {
+func figuresOf(h result.Histogram, rate float64) (result.NoiseFigures, error) {
 	if h.Count == 0 {
-		return noiseFigures{}, errors.New("self-noise: nothing was measured")
+		return result.NoiseFigures{}, errors.New("self-noise: nothing was measured")
 	}
 	hdr, err := h.Decode()
 	if err != nil {
-		return noiseFigures{}, fmt.Errorf("self-noise: %w", err)
+		return result.NoiseFigures{}, fmt.Errorf("self-noise: %w", err)
 	}
 	at := func(quantile float64) float64 { return float64(hdr.ValueAtQuantile(quantile)) / 1e9 }
-	f := noiseFigures{P50: at(50), Max: float64(h.Max) / 1e9, N: h.Count, Rate: rate}
+	f := result.NoiseFigures{P50: at(50), Max: float64(h.Max) / 1e9, N: h.Count, Rate: rate}
 	if h.Count >= result.MinSamples("p99") {
 		p99 := at(99)
 		f.P99 = &p99

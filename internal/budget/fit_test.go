@@ -20,7 +20,11 @@ func reference() Machine {
 	}
 }
 
-var one = []string{"127.0.0.1"}
+var (
+	one  = []string{"127.0.0.1"}
+	two  = []string{"127.0.0.1", "127.0.0.2"}
+	four = []string{"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"}
+)
 
 func TestFit(t *testing.T) {
 	for _, tc := range []struct {
@@ -30,16 +34,16 @@ func TestFit(t *testing.T) {
 	}{
 		{"a small cell takes one of everything", Demand{Clients: 200, Nodes: 2, Proxy: HAProxy},
 			Layout{Workers: 1, SourceAddrs: one, Nodes: 2, ProxyProcesses: 1, MaxConn: 350, NoFile: 800}},
-		{"18,000 clients are one worker's share of 20,000 descriptors", Demand{Clients: 18_000, Nodes: 1},
-			Layout{Workers: 1, SourceAddrs: one, Nodes: 1}},
+		{"18,000 clients are one worker's share of 20,000 descriptors, and from one address would be slow", Demand{Clients: 18_000, Nodes: 1},
+			Layout{Workers: 1, SourceAddrs: two, Nodes: 1}},
 		{"one more client takes a second worker", Demand{Clients: 18_001, Nodes: 2},
 			Layout{Workers: 2, SourceAddrs: one, Nodes: 2}},
-		{"50,000 direct clients fit with three workers, and one address since each node is a destination", Demand{Clients: 50_000, Nodes: 3},
-			Layout{Workers: 3, SourceAddrs: one, Nodes: 3}},
-		{"36,000 clients fit through four HAProxy processes, from two addresses", Demand{Clients: 36_000, Nodes: 2, Proxy: HAProxy, Engine: EngineEpoll},
-			Layout{Workers: 2, SourceAddrs: []string{"127.0.0.1", "127.0.0.2"}, Nodes: 2, ProxyProcesses: 4, MaxConn: 9_950, NoFile: 20_000}},
-		{"40,000 clients fit through five Nginx workers, from two addresses", Demand{Clients: 40_000, Nodes: 3, Proxy: Nginx},
-			Layout{Workers: 3, SourceAddrs: []string{"127.0.0.1", "127.0.0.2"}, Nodes: 3, NginxWorkers: 5, WorkerConnections: 19_900, NoFile: 20_000}},
+		{"50,000 direct clients fit with three workers, and two addresses since each node is a destination", Demand{Clients: 50_000, Nodes: 3},
+			Layout{Workers: 3, SourceAddrs: two, Nodes: 3}},
+		{"36,000 clients fit through four HAProxy processes, from four addresses", Demand{Clients: 36_000, Nodes: 2, Proxy: HAProxy, Engine: EngineEpoll},
+			Layout{Workers: 2, SourceAddrs: four, Nodes: 2, ProxyProcesses: 4, MaxConn: 9_950, NoFile: 20_000}},
+		{"40,000 clients fit through five Nginx workers, from four addresses", Demand{Clients: 40_000, Nodes: 3, Proxy: Nginx},
+			Layout{Workers: 3, SourceAddrs: four, Nodes: 3, NginxWorkers: 5, WorkerConnections: 19_900, NoFile: 20_000}},
 		{"a configuration of one's own keeps its limits", Demand{Clients: 500, Nodes: 2, Proxy: Nginx, Own: &OwnLimits{Processes: 2, Connections: Known(1024)}},
 			Layout{Workers: 1, SourceAddrs: one, Nodes: 2, NginxWorkers: 2}},
 		{"five cells at the same time share what is the machine's", Demand{Clients: 10_000, Nodes: 2, Proxy: HAProxy, Testbeds: 5},

@@ -51,7 +51,7 @@ func (e *CannotFitError) Error() string {
 	return s
 }
 
-// Fit returns the smallest layout that carries a demand on a machine, or a
+// Fit returns the smallest layout that carries, without slow ports, a demand on a machine, or a
 // *CannotFitError. Nodes stay as asked for: they are what is tested. It takes for
 // granted that the proxy spreads clients over the nodes evenly; what is kept back of
 // every limit covers small differences, but not a hash of few source addresses.
@@ -108,6 +108,25 @@ func (d Demand) sources(m Machine, n int64) int64 {
 	return parts(n, usable(m.Ports()))
 }
 
+// quickShare of the usable ports of a source address are handed out quickly: connect(2)
+// first tries all of one parity (inet_hash_connect in the kernel), so from half of
+// them on each connection searches the taken half in vain, for up to a millisecond.
+const quickShare = 0.8 * 0.5
+
+// addresses is how many addresses n clients come from where there are enough: more
+// than sources, so that none runs into its slow half.
+func (d Demand) addresses(m Machine, n int64) int64 {
+	if d.Proxy == "" {
+		n = ceil(n, int64(d.Nodes))
+	}
+	ports, ok := usable(m.Ports()).Get()
+	if !ok {
+		return 1
+	}
+	quick := Known(max(1, int64(float64(ports)*quickShare)))
+	return max(d.sources(m, n), min(int64(m.LoopbackAddrs), parts(n, quick)))
+}
+
 // uneven is the most clients that one of k processes gets of n when the kernel deals
 // them out by a hash of their addresses: the mean and four standard deviations of a
 // binomial, which one run in thousands exceeds.
@@ -152,7 +171,7 @@ func (d Demand) processes(m Machine, n int64) int64 {
 func (d Demand) layout(m Machine) Layout {
 	n := int64(d.Clients)
 	l := Layout{Workers: int(m.workers(n)), Nodes: d.Nodes}
-	for i := range d.sources(m, n) {
+	for i := range d.addresses(m, n) {
 		l.SourceAddrs = append(l.SourceAddrs, fmt.Sprintf("127.0.0.%d", i+1))
 	}
 	k := d.processes(m, n)

@@ -35,6 +35,12 @@ func newFixture(scenario string, cells []result.Cell, marks []result.Mark) *resu
 			CPU: "example", Cores: 2, Memory: 24 << 30, Limits: map[string]string{"descriptors": "20000"},
 			Runtime: "process", Bus: "redis",
 			Versions: map[string]string{"haproxy": "2.6.12", "nginx": "1.22.1", "redis-server": "7.0.15"},
+			SelfNoise: &result.SelfNoise{
+				PingPong: result.NoiseFigures{P50: 61e-6, P99: new(142e-6), Max: 1.1e-3, N: 1000, Rate: 1000},
+				Echo:     result.NoiseFigures{P50: 148e-6, P99: new(402e-6), Max: 2.3e-3, N: 1000, Rate: 1000},
+				Lag:      result.NoiseFigures{P50: 2e-6, P99: new(38e-6), Max: 0.4e-3, N: 1001, Rate: 1000},
+				AddedP50: 87e-6, AddedP99: new(260e-6), Doubts: []string{},
+			},
 		},
 		Plan:  json.RawMessage(`{"scenario":"` + scenario + `","seed":7}`),
 		Cells: cells,
@@ -182,6 +188,10 @@ func restartFixture(t *testing.T) *result.Run {
 	first.Failed = []string{"after connect 100 clients count 100 connections, the nodes 100, the proxy 99"}
 	first.Handshakes["HTTP 503"] = 4
 	first.Handshakes["refused"] = 11
+	first.HandshakeErrors = map[string]string{
+		"HTTP 503": "the server answered 503 Service Unavailable",
+		"refused":  "connect: connection refused",
+	}
 	result.Set(first.Metrics, "handshake.failed", 15, 115)
 	return judgedFixture(t, newFixture("restart", cells, marks), "delivery.lost_unexplained == 0", "idle.survived == 100%")
 }
@@ -254,6 +264,7 @@ func deliveryCounts(m map[string]result.Metric, sent, owed, lost int64) {
 func handshakes(m map[string]result.Metric, rng *rand.Rand, n int) {
 	result.Set(m, "handshake.ok", float64(n), int64(n))
 	result.Set(m, "handshake.failed", 0, int64(n))
+	result.Set(m, "handshake.rate", 200, int64(n))
 	for _, part := range []struct {
 		name string
 		base float64 // nanoseconds

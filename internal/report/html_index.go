@@ -20,8 +20,8 @@ import (
 // IndexFile is the name of the page in the results directory that lists its runs.
 const IndexFile = "index.html"
 
-// maxListed is how many runs an index lists, the newest.
-const maxListed = 500
+// maxIndexed is how many runs an index lists, the newest.
+const maxIndexed = 500
 
 // ErrForeignIndex is the error of WriteIndex where a page that wsrig did not write
 // stands in the way.
@@ -160,7 +160,7 @@ func resultDirs(root string) ([]string, error) {
 
 // writeIndex writes the page of the runs in dirs, which are relative to root.
 func writeIndex(w io.Writer, root string, dirs []string) error {
-	p := &indexPage{Older: max(0, len(dirs)-maxListed)}
+	p := &indexPage{Older: max(0, len(dirs)-maxIndexed)}
 	for _, dir := range dirs[:len(dirs)-p.Older] {
 		p.Runs = append(p.Runs, listRun(root, dir))
 	}

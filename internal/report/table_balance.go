@@ -128,6 +128,9 @@ func expectedText(r *row, b *result.Balance) string {
 }
 
 func openText(_ *row, b *result.Balance) string {
+	if len(b.Open) == 0 {
+		return missing
+	}
 	return perNode(poolOf(b), func(n string) string { return strconv.Itoa(b.Open[n]) })
 }
 
@@ -177,17 +180,17 @@ func balanceViews(r *row) string {
 		if v.Step != b.Step {
 			continue
 		}
-		nodes := nodeTotal(v)
-		switch {
-		case v.Proxy == nil:
-			if nodes == v.Client {
-				return strconv.Itoa(v.Client)
-			}
-			return fmt.Sprintf("%d, %d, %s", v.Client, nodes, missing)
-		case nodes == v.Client && *v.Proxy == v.Client:
-			return strconv.Itoa(v.Client)
+		counts, same := []string{strconv.Itoa(v.Client), missing, missing}, true
+		if nodes, tell := v.Nodes(); tell {
+			counts[1], same = strconv.Itoa(nodes), nodes == v.Client
 		}
-		return fmt.Sprintf("%d, %d, %d", v.Client, nodes, *v.Proxy)
+		if v.Proxy != nil {
+			counts[2], same = strconv.Itoa(*v.Proxy), same && *v.Proxy == v.Client
+		}
+		if same {
+			return counts[0]
+		}
+		return strings.Join(counts, ", ")
 	}
 	return missing
 }

@@ -16,6 +16,7 @@ var deliveryColumns = []column{
 	total("duplicate", "delivery.duplicate"),
 	total("reordered", "delivery.reordered"),
 	total("late", "delivery.late"),
+	orNothing(total("misrouted", "delivery.misrouted")),
 	figure("rate asked", "rate.asked"),
 	figure("achieved", "rate.achieved"),
 	{Column{Header: "loop"}, loopText},
@@ -120,7 +121,7 @@ func lossMarks(c *result.Cell) []string {
 	trials, _ := c.Conclusive()
 	for _, t := range trials {
 		for _, l := range t.Losses {
-			if l.Lost != 0 || l.Duplicate != 0 || l.Reordered != 0 || l.Late != 0 {
+			if l.Lost != 0 || l.Duplicate != 0 || l.Reordered != 0 || l.Late != 0 || l.Misrouted != 0 {
 				marks[markName(l)] = true
 			}
 		}
@@ -140,7 +141,18 @@ var lossColumns = []column{
 	lossCount("duplicate", func(l result.Loss) int64 { return l.Duplicate }),
 	lossCount("reordered", func(l result.Loss) int64 { return l.Reordered }),
 	lossCount("late", func(l result.Loss) int64 { return l.Late }),
+	orNothing(lossCount("misrouted", func(l result.Loss) int64 { return l.Misrouted })),
 	lossCount("deliveries", func(l result.Loss) int64 { return l.Deliveries }),
+}
+
+// orNothing leaves the zeros of a column out, and with them a column of zeros.
+func orNothing(c column) column {
+	return column{c.Column, func(r *row) string {
+		if text := c.text(r); text != "0" {
+			return text
+		}
+		return ""
+	}}
 }
 
 func lossCount(header string, count func(result.Loss) int64) column {

@@ -23,6 +23,7 @@ var tables = []tableDef{
 	{title: "Lost, duplicate, reordered and late, by what was going on", columns: lossColumns, cell: hasLosses, rows: lossMarks, key: "during"},
 	{title: "Handshakes", columns: handshakeColumns, cell: hasHandshakes},
 	{title: "Use of the machine", columns: usageColumns, cell: hasUsage},
+	{title: "Memory of an idle connection", columns: connectionMemoryColumns, cell: has("usage.rss_per_connection_nodes")},
 	{title: "Connections that are counted differently", columns: viewColumns, cell: viewsDisagree, rows: disagreements, key: "trial, after"},
 }
 

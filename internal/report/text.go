@@ -71,7 +71,7 @@ func Markdown(w io.Writer, run *result.Run) error {
 	return nil
 }
 
-// setting says in two lines what was run and where.
+// setting says what was run, where, and how fine its latencies can be, a line each.
 func setting(run *result.Run) []string {
 	env := run.Environment
 	what := fmt.Sprintf("%s, %s, %s.", plural(len(run.Cells), "cell", "cells"), trialCount(run), judged(run.Checks))
@@ -94,10 +94,34 @@ func setting(run *result.Run) []string {
 	if env.Memory > 0 {
 		where = append(where, result.Format(float64(env.Memory), "bytes"))
 	}
-	if len(where) == 0 {
-		return []string{what}
+	lines := []string{what}
+	if len(where) > 0 {
+		lines = append(lines, "On: "+strings.Join(where, ", ")+".")
 	}
-	return []string{what, "On: " + strings.Join(where, ", ") + "."}
+	if n := env.SelfNoise; n != nil {
+		lines = append(lines, fmt.Sprintf("Self-noise: a WebSocket echo through the load generator took %s, %s more than a bare TCP round trip (p50, n=%d at %s).",
+			result.Format(n.Echo.P50, "s"), result.Format(n.AddedP50, "s"), n.Echo.N, result.Format(n.Echo.Rate, "/s")))
+	}
+	return append(lines, otherNodes(run)...)
+}
+
+// otherNodes says which cells had nodes of another make, and what is not known of them.
+func otherNodes(run *result.Run) []string {
+	var commands []string
+	cells := map[string]int{}
+	for _, c := range run.Cells {
+		if command := strings.Join(c.NodeCmd, " "); command != "" {
+			if cells[command]++; cells[command] == 1 {
+				commands = append(commands, command)
+			}
+		}
+	}
+	var lines []string
+	for _, command := range commands {
+		lines = append(lines, fmt.Sprintf("Nodes of %d of %s: %s. Such nodes do not tell how many clients they hold, when they passed a message on, or why a connection ended: that is left out.",
+			cells[command], plural(len(run.Cells), "cell", "cells"), command))
+	}
+	return lines
 }
 
 func trialCount(run *result.Run) string {

@@ -226,7 +226,7 @@ func withoutNulls(r *Run) *Run {
 	c.Cells = make([]Cell, len(r.Cells))
 	for i, cell := range r.Cells {
 		cell.Params, cell.Metrics = presentMap(cell.Params), presentMap(cell.Metrics)
-		cell.Config = optional(cell.Config)
+		cell.Config, cell.NodeCmd = optional(cell.Config), optional(cell.NodeCmd)
 		trials := make([]Trial, len(cell.Trials))
 		for j, t := range cell.Trials {
 			trials[j] = canonicalTrial(t)

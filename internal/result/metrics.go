@@ -26,6 +26,7 @@ var Metrics = []Def{
 	{"handshake.upgrade", "s", "lower", true, "HTTP request to the 101, after the TCP connect"},
 	{"handshake.ok", "count", "higher", false, "handshakes answered 101"},
 	{"handshake.failed", "count", "lower", false, "handshakes with any other end"},
+	{"handshake.rate", "/s", "higher", false, "handshakes answered 101 over the time from the first one due to the last 101, of all connect steps and workers together"},
 
 	{"connections.open", "count", "neither", false, "clients connected after the connect step, as the clients count them"},
 	{"connections.open_node", "count", "neither", false, "the same, as the nodes count them"},
@@ -63,6 +64,7 @@ var Metrics = []Def{
 	{"delivery.duplicate", "count", "lower", false, "delivered again"},
 	{"delivery.reordered", "count", "lower", false, "delivered out of the publisher's order"},
 	{"delivery.late", "count", "lower", false, "delivered after the grace window"},
+	{"delivery.misrouted", "count", "lower", false, "delivered to a client of another room than the publisher's; in no other figure"},
 	{"delivery.rate", "/s", "higher", false, "deliveries made over the length of the publish steps, or up to the last send where that came later"},
 	{"delivery.per_node_core", "/s", "higher", false, "deliveries made while publishing, by each second of CPU that the nodes used for it"},
 
@@ -70,7 +72,7 @@ var Metrics = []Def{
 	{"hop.bus", "s", "lower", true, "part of the delivery latency: from there, through the bus and behind the room's earlier messages, to the receiver's node beginning to hand it out"},
 	{"hop.node_to_client", "s", "lower", true, "part of the delivery latency: from there to receipt"},
 
-	{"rate.asked", "/s", "neither", false, "arrival rate asked for"},
+	{"rate.asked", "/s", "neither", false, "arrival rate asked for; absent for a closed loop without a ceiling"},
 	{"rate.achieved", "/s", "neither", false, "arrivals sent over the length of the steps, or up to the last send where that came later"},
 	{"rate.dropped", "count", "lower", false, "arrivals the generator never sent"},
 	{"schedule.lag", "s", "lower", true, "actual minus intended time of the generator's own actions"},
@@ -88,6 +90,9 @@ var Metrics = []Def{
 	{"usage.rss_proxy", "bytes", "lower", false, "largest resident memory of the proxy"},
 	{"usage.rss_nodes", "bytes", "lower", false, "largest resident memory of all nodes together"},
 	{"usage.rss_worker", "bytes", "neither", false, "largest resident memory of the load workers"},
+	{"usage.rss_per_connection_proxy", "bytes", "lower", false, "resident memory of the proxy while the clients idled, less that before they came, by each of them; from 1,000 clients on"},
+	{"usage.rss_per_connection_nodes", "bytes", "lower", false, "the same of all nodes together"},
+	{"usage.rss_per_connection_worker", "bytes", "lower", false, "the same of the load workers"},
 }
 
 // Lookup finds the row of a metric name such as "delivery.lost" or, for a

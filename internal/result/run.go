@@ -38,7 +38,18 @@ type Environment struct {
 	Runtime  string            `json:"runtime"`  // process or docker
 	Bus      string            `json:"bus"`      // none, redis or miniredis
 	Versions map[string]string `json:"versions"` // of haproxy, nginx, redis-server
+	// Sides says, of a run that compares two trees, what each side is: "base" to
+	// "main (commit 1a2b3c4d5e6f)". nil for others.
+	Sides map[string]string `json:"sides,omitempty"`
+	// SelfNoise was measured just before the run; nil where it could not be.
+	SelfNoise *SelfNoise `json:"self_noise,omitempty"`
 }
+
+// The two sides of a comparison.
+const (
+	SideBase = "base" // what was there before: the baseline
+	SideHead = "head" // what is judged against it: the candidate
+)
 
 // Mark is something that happened to the testbed, on the clock of the trial.
 type Mark struct {
@@ -53,9 +64,11 @@ type Mark struct {
 
 // Cell is one point of the scenario's matrix.
 type Cell struct {
-	ID       string            `json:"id"`    // unique within the run: "haproxy:short-tunnel keepalive=none"
-	Proxy    string            `json:"proxy"` // "haproxy:short-tunnel", "direct"
+	ID       string            `json:"id"`             // unique within the run: "haproxy:short-tunnel keepalive=none"
+	Proxy    string            `json:"proxy"`          // "haproxy:short-tunnel", "direct"; of a side "base:haproxy:short-tunnel"
+	Side     string            `json:"side,omitempty"` // SideBase or SideHead in a run that compares two trees
 	Params   map[string]string `json:"params"`
+	NodeCmd  []string          `json:"node_cmd,omitempty"` // what ran as the nodes instead of wsrig chatnode
 	Declared *Declared         `json:"declared,omitempty"` // nil for direct
 	Config   []ConfigFile      `json:"config,omitempty"`   // as the proxy was given it
 	Trials   []Trial           `json:"trials"`
@@ -88,19 +101,21 @@ type Trial struct {
 	Seed     uint64    `json:"seed"`
 	// ClosedLoop says that messages waited for those before them: the latencies
 	// lack what a stall kept from being sent, and are never compared with open loop.
-	ClosedLoop   bool                 `json:"closed_loop,omitempty"`
-	Metrics      map[string]Metric    `json:"metrics"`
-	Histograms   map[string]Histogram `json:"histograms,omitempty"`
-	Intervals    []Interval           `json:"intervals,omitempty"`
-	Closes       []CloseGroup         `json:"closes,omitempty"`
-	Losses       []Loss               `json:"losses,omitempty"`
-	Handshakes   map[string]int       `json:"handshakes,omitempty"` // outcome ("101", "HTTP 503", "refused", "timeout", ...) to count
-	Views        []View               `json:"views,omitempty"`
-	Balance      []Balance            `json:"balance,omitempty"` // one for each connect step
-	Probes       []Probe              `json:"probes,omitempty"`  // of the search, in order
-	Usage        []Usage              `json:"usage,omitempty"`
-	Inconclusive []string             `json:"inconclusive,omitempty"` // reasons this trial proves nothing
-	Failed       []string             `json:"failed,omitempty"`       // checks every trial makes: views that disagree, a unit that died
+	ClosedLoop bool                 `json:"closed_loop,omitempty"`
+	Metrics    map[string]Metric    `json:"metrics"`
+	Histograms map[string]Histogram `json:"histograms,omitempty"`
+	Intervals  []Interval           `json:"intervals,omitempty"`
+	Closes     []CloseGroup         `json:"closes,omitempty"`
+	Losses     []Loss               `json:"losses,omitempty"`
+	Handshakes map[string]int       `json:"handshakes,omitempty"` // outcome ("101", "HTTP 503", "refused", "timeout", ...) to count
+	// HandshakeErrors are the first error of each outcome but the 101.
+	HandshakeErrors map[string]string `json:"handshake_errors,omitempty"`
+	Views           []View            `json:"views,omitempty"`
+	Balance         []Balance         `json:"balance,omitempty"` // one for each connect step
+	Probes          []Probe           `json:"probes,omitempty"`  // of the search, in order
+	Usage           []Usage           `json:"usage,omitempty"`
+	Inconclusive    []string          `json:"inconclusive,omitempty"` // reasons this trial proves nothing
+	Failed          []string          `json:"failed,omitempty"`       // checks every trial makes: views that disagree, a unit that died
 }
 
 // Metric is one figure. A metric without data is absent, never zero.
@@ -142,6 +157,7 @@ type Loss struct {
 	Duplicate  int64  `json:"duplicate"`
 	Reordered  int64  `json:"reordered"`
 	Late       int64  `json:"late"`
+	Misrouted  int64  `json:"misrouted,omitempty"`
 	Deliveries int64  `json:"deliveries"`
 }
 
@@ -150,8 +166,16 @@ type View struct {
 	At     string         `json:"at"` // after which step: "connect"
 	Step   int            `json:"step"`
 	Client int            `json:"client"`
-	Node   map[string]int `json:"node"`
+	Node   map[string]int `json:"node"`            // empty: the nodes do not tell
 	Proxy  *int           `json:"proxy,omitempty"` // nil: direct, or the proxy does not tell
+}
+
+// Nodes is what the nodes count together; ok is false where they do not tell.
+func (v View) Nodes() (count int, ok bool) {
+	for _, n := range v.Node {
+		count += n
+	}
+	return count, len(v.Node) > 0
 }
 
 // Usage is one unit's use of the machine over a trial.

@@ -29,7 +29,9 @@ type arrivals struct {
 	stray    int               // clients that the algorithm would not have moved
 	down     []string
 	healed   bool
-	workers  int // serving processes
+	foreign  bool // the nodes are of another make
+	unnamed  int  // new clients whose node did not say which it is
+	workers  int  // serving processes
 }
 
 func (a arrivals) total() int {
@@ -86,10 +88,28 @@ func (a arrivals) judge(b *result.Balance) {
 	}
 }
 
+// stranger is a node that clients are on and the configuration does not have: nodes of
+// another make may call themselves anything. "" if there is none.
+func (a arrivals) stranger() string {
+	if !a.foreign || len(a.declared.Weights) == 0 {
+		return ""
+	}
+	for _, node := range slices.Sorted(maps.Keys(a.fresh)) {
+		if _, known := a.declared.Weights[node]; !known {
+			return node
+		}
+	}
+	return ""
+}
+
 // unjudged says why no null hypothesis fits; "" if one does.
 func (a arrivals) unjudged(share map[string]float64) string {
 	d := a.declared
 	switch {
+	case a.unnamed > 0:
+		return fmt.Sprintf("%d of the new clients do not know their node, which sent no X-Chat-Node", a.unnamed)
+	case a.stranger() != "":
+		return fmt.Sprintf("clients are on %q, which is no NODE_NAME that a node was given", a.stranger())
 	case a.total() == 0:
 		return "no new client connected"
 	case len(a.down) > 0:

@@ -90,6 +90,8 @@ func TestNullHypotheses(t *testing.T) {
 		{"a node is down", arrivals{declared: roundRobin, fresh: countsOf(0, 9, 9), down: []string{"n1"}}, "unjudged", "n1 is down"},
 		{"slow start after a restart", arrivals{declared: slow, fresh: countsOf(2, 8, 8), healed: true}, "unjudged", "slow start"},
 		{"slow start at first start does not apply", arrivals{declared: slow, fresh: countsOf(6, 6, 6)}, "fair", ""},
+		{"nodes without a name", arrivals{declared: roundRobin, foreign: true, unnamed: 9}, "unjudged", "9 of the new clients do not know their node"},
+		{"nodes with names of their own", arrivals{declared: roundRobin, foreign: true, fresh: map[string]int{"web": 9}}, "unjudged", `on "web", which is no NODE_NAME`},
 		{"nobody came", arrivals{declared: roundRobin}, "unjudged", "no new client"},
 		{"one URI is one key", arrivals{declared: testbed.Balance{Algorithm: testbed.BalanceURIHash}, fresh: countsOf(9)}, "unjudged", "one key"},
 		{"nobody knows", arrivals{declared: testbed.Balance{Algorithm: testbed.BalanceUnknown, Why: "stick on chooses"}, fresh: countsOf(9)}, "unjudged", "stick on chooses"},

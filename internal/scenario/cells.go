@@ -57,7 +57,7 @@ func (r *resolution) cell(p chosenProxy, fixed, chosen []variation) judgedCell {
 		ID:      p.ref.String(),
 		Proxy:   p.ref,
 		Params:  map[string]string{},
-		Testbed: TestbedPlan{Nodes: int(t.Nodes), Bus: string(t.Bus), NodeCPU: float64(t.NodeCPU), NodeArgs: t.NodeArgs, ProxyPort: t.ProxyPort},
+		Testbed: TestbedPlan{Nodes: int(t.Nodes), Bus: string(t.Bus), NodeCPU: float64(t.NodeCPU), NodeArgs: t.NodeArgs, NodeCmd: t.NodeCmd.words(), ProxyPort: t.ProxyPort},
 		Steps:   make([]Step, len(r.file.Steps)),
 	}
 	for i, s := range r.file.Steps {
@@ -123,6 +123,9 @@ func (r *resolution) judge(c *CellPlan, from chosenProxy) judgedCell {
 			r.order = append(r.order, problem)
 		}
 		r.faults[problem] = append(r.faults[problem], c.ID)
+	}
+	if len(c.Testbed.NodeCmd) > 0 && len(c.Testbed.NodeArgs) > 0 {
+		p.report("testbed.node_args", fmt.Sprintf("node_args are options of wsrig chatnode, and the nodes are %s; remove them, or use node_cmd: wsrig", c.Testbed.NodeCmd[0]))
 	}
 	p.unsure = brokenUnder(f.broken, "vary") || f.broken["steps"] || brokenUnder(f.broken, "testbed")
 	for i, s := range c.Steps {

@@ -22,6 +22,8 @@ var sources = []source{
 	{prefix: "connections.open_proxy", step: "connect", proxy: true},
 	{prefix: "usage.cpu_proxy", proxy: true},
 	{prefix: "usage.rss_proxy", proxy: true},
+	{prefix: "usage.rss_per_connection_proxy", step: "idle", proxy: true},
+	{prefix: "usage.rss_per_connection", step: "idle"},
 	{prefix: "usage."},
 	{prefix: "reload.", step: Reload, proxy: true},
 	{prefix: "declared.idle_timeout"}, // absent behind direct, which a condition may ask for

@@ -3,6 +3,8 @@ package scenario
 import (
 	"fmt"
 	"reflect"
+
+	"wsrig/testbed"
 )
 
 // File is a scenario as written: the keys of the YAML file, with the file's own
@@ -31,12 +33,13 @@ type TestbedBlock struct {
 	Bus       busName  `json:"bus" doc:"what carries messages between nodes: redis or none"`
 	NodeCPU   Share    `json:"node_cpu" doc:"CPU that each node may use, in shares of one core, so that a node is the limit and not the machine; takes root, for Linux control groups"`
 	NodeArgs  []string `json:"node_args" doc:"more options for wsrig chatnode"`
+	NodeCmd   nodeCmd  `json:"node_cmd" doc:"what runs as the nodes: wsrig (its own chatnode), node-chat (a peer on Node.js), or a command of your own, which gets HOST, PORT, NODE_NAME and REDIS_URL in its environment"`
 	ProxyPort int      `json:"proxy_port" doc:"fixed port that clients connect to; 0 takes a free one"`
 }
 
 func newFile() *File { return &File{Testbed: defaultTestbed, Trials: 1, Parallel: 1} }
 
-var defaultTestbed = TestbedBlock{Nodes: 2, Bus: "redis"}
+var defaultTestbed = TestbedBlock{Nodes: 2, Bus: "redis", NodeCmd: testbed.Self}
 
 // busName is redis or none.
 type busName string

@@ -107,3 +107,27 @@ func staircase(n int) string {
 	}
 	return b.String()
 }
+
+// FuzzParseBaseline holds that no text makes ParseBaseline panic, and that each check it
+// accepts has a line of the text.
+func FuzzParseBaseline(f *testing.F) {
+	for _, text := range []string{"scenario: x\nchecks: [delivery.lost == 0]\n", "scenario: y\n", "- a", "checks: [[a]]", "scenario: [", "scenario: x\r\nchecks:\r\n  - a\r\n"} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		checks, err := scenario.ParseBaseline("f", text, "x")
+		if err != nil {
+			var problems scenario.Problems
+			if !errors.As(err, &problems) || len(problems) == 0 {
+				t.Fatalf("%T is no list of problems", err)
+			}
+			return
+		}
+		lines := bytes.Count(bytes.ReplaceAll(text, []byte("\r"), []byte("\n")), []byte("\n")) + 1
+		for _, c := range checks {
+			if c.File != "f" || c.Line < 1 || c.Line > lines {
+				t.Fatalf("%+v is no place in a text of %d lines", c, lines)
+			}
+		}
+	})
+}

@@ -55,7 +55,13 @@ func (r *resolution) proxies() []chosenProxy {
 		if flag {
 			from = "--proxy has direct"
 		}
-		chosen = append(chosen, chosenProxy{ref, from})
+		sides, err := r.sides(ref)
+		if err != nil {
+			fail(err.Error())
+		}
+		for _, ref := range sides {
+			chosen = append(chosen, chosenProxy{ref, from})
+		}
 	}
 	return chosen
 }

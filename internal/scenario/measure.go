@@ -24,7 +24,7 @@ func (t *trial) measure() error {
 	t.closes = s.Closes
 	t.result = result.Trial{
 		Index: t.index, Started: t.begun, Seed: t.seed, Duration: s.Duration,
-		Metrics: s.Metrics, Histograms: s.Histograms, Intervals: s.Intervals, Handshakes: s.Handshakes, Losses: s.Losses,
+		Metrics: s.Metrics, Histograms: s.Histograms, Intervals: s.Intervals, Handshakes: s.Handshakes, HandshakeErrors: s.Failures, Losses: s.Losses,
 		Views: t.views, Usage: t.usage, Failed: t.failed, Inconclusive: s.Saturation, ClosedLoop: s.ClosedLoop,
 	}
 	if err := t.measureIdle(); err != nil {
@@ -53,56 +53,11 @@ func (t *trial) measureOpen() {
 	}
 	v := t.views[len(t.views)-1]
 	t.set("connections.open", float64(v.Client), 1)
-	total := 0
-	for _, n := range v.Node {
-		total += n
+	if nodes, tell := v.Nodes(); tell {
+		t.set("connections.open_node", float64(nodes), 1)
 	}
-	t.set("connections.open_node", float64(total), 1)
 	if v.Proxy != nil {
 		t.set("connections.open_proxy", float64(*v.Proxy), 1)
-	}
-}
-
-// measureUsage adds up what the units of each role used.
-func (t *trial) measureUsage() {
-	type total struct {
-		cpu, span float64
-		rss       map[int]uint64 // by sample number, over the role's units
-		n         int64
-	}
-	roles := map[string]*total{}
-	for _, u := range t.usage {
-		role := "nodes"
-		switch {
-		case u.Unit == "proxy":
-			role = "proxy"
-		case u.Unit == "redis":
-			continue
-		case len(u.Unit) > 6 && u.Unit[:6] == "worker":
-			role = "worker"
-		}
-		r := roles[role]
-		if r == nil {
-			r = &total{rss: map[int]uint64{}}
-			roles[role] = r
-		}
-		first, last := u.Samples[0], u.Samples[len(u.Samples)-1]
-		r.cpu += last.CPU - first.CPU
-		r.span = max(r.span, last.At-first.At)
-		for i, s := range u.Samples {
-			r.rss[i] += s.RSS
-			r.n++
-		}
-	}
-	for role, r := range roles {
-		if r.span > 0 {
-			t.set("usage.cpu_"+role, r.cpu/r.span, r.n)
-		}
-		most := uint64(0)
-		for _, b := range r.rss {
-			most = max(most, b)
-		}
-		t.set("usage.rss_"+role, float64(most), r.n)
 	}
 }
 

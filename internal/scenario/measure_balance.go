@@ -44,7 +44,7 @@ func (t *trial) judgePhase(p balancePhase, clients map[int]*loadgen.Close, back 
 	}
 	a := arrivals{
 		declared: p.declared, fresh: b.New, known: map[string]int{}, keys: map[string]string{},
-		down: p.down, healed: p.healed,
+		down: p.down, healed: p.healed, foreign: len(t.cell.Testbed.NodeCmd) > 0,
 	}
 	slices.Sort(a.down)
 	for _, w := range p.processes {
@@ -62,6 +62,10 @@ func (t *trial) judgePhase(p balancePhase, clients map[int]*loadgen.Close, back 
 		c := clients[n]
 		if c == nil {
 			continue // its handshake failed, which handshake.failed counts
+		}
+		if c.Node == "" {
+			a.unnamed++
+			continue
 		}
 		b.New[c.Node]++
 		arrived.add(sourceKey(n, p.sources, keyBits(p.declared)), c.Node)

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"wsrig/testbed"
@@ -33,20 +34,36 @@ type CellPlan struct {
 
 // ProxyRef names a proxy configuration as --proxy and proxies: do.
 type ProxyRef struct {
+	Side    string `json:"side,omitempty"`    // result.SideBase or SideHead where two trees are compared
 	Driver  string `json:"driver"`            // "" for direct
 	Variant string `json:"variant,omitempty"` // shipped variant
 	File    string `json:"file,omitempty"`    // or a user's own file
+	// Path is the file that is read in the tree of Side, which need not outlive the run;
+	// the result holds its text. "" reads File, or the variant in this program.
+	Path string `json:"-"`
 }
 
-// String is "direct", "haproxy:short-tunnel" or "haproxy:path/to/haproxy.cfg".
+// String is "direct", "haproxy:short-tunnel" or "haproxy:path/to/haproxy.cfg", and of a
+// side "base:haproxy:short-tunnel".
 func (p ProxyRef) String() string {
-	if p.Driver == "" {
-		return "direct"
+	name := p.Driver + ":" + p.Variant
+	switch {
+	case p.Driver == "":
+		name = "direct"
+	case p.File != "":
+		name = p.Driver + ":" + p.File
 	}
-	if p.File != "" {
-		return p.Driver + ":" + p.File
+	if p.Side != "" {
+		return p.Side + ":" + name
 	}
-	return p.Driver + ":" + p.Variant
+	return name
+}
+
+// FilePath is the path of a user's own file: "#frontend", behind it, picks one of
+// several in the file.
+func (p ProxyRef) FilePath() string {
+	path, _, _ := strings.Cut(p.File, "#")
+	return path
 }
 
 // TestbedPlan is what the testbed: block of a scenario asks for.
@@ -56,6 +73,7 @@ type TestbedPlan struct {
 	NodePing  time.Duration `json:"node_ping"`            // 0: the nodes send no pings
 	NodeCPU   float64       `json:"node_cpu,omitempty"`   // cores that each node may use; 0: no limit
 	NodeArgs  []string      `json:"node_args,omitempty"`  // more options for wsrig chatnode
+	NodeCmd   []string      `json:"node_cmd,omitempty"`   // what runs instead of wsrig chatnode
 	ProxyPort int           `json:"proxy_port,omitempty"` // fixed port of the proxy; 0 takes a free one
 	// Size is how it is spread over processes and addresses to fit on the machine. It
 	// is no part of a scenario: the command fits each plan to where it runs.
@@ -66,6 +84,7 @@ type TestbedPlan struct {
 type CheckPlan struct {
 	Expr string `json:"expr"`
 	Line int    `json:"line"`
+	File string `json:"file,omitempty"` // the baseline that has it; "" is the scenario itself
 }
 
 // Step is one thing that a trial does. Each kind has a file step_<kind>.go and a

@@ -104,12 +104,16 @@ func valueName(t reflect.Type) string {
 		return "close code"
 	case reflect.TypeFor[busName]():
 		return "redis or none"
+	case reflect.TypeFor[nodeCmd]():
+		return "command"
 	case reflect.TypeFor[variations]():
 		return "knobs, see below"
 	case reflect.TypeFor[stepList]():
 		return "steps, see below"
 	case reflect.TypeFor[TestbedBlock]():
 		return "map, see below"
+	case reflect.TypeFor[arrivalName]():
+		return "constant or poisson"
 	case reflect.TypeFor[loopName]():
 		return "open or closed"
 	case reflect.TypeFor[[]TimedFault]():
@@ -149,6 +153,7 @@ func (b *reference) values() {
 	b.row("size", "`128` (bytes), `10KB` (of 1000), `4KiB` (of 1024)", fmt.Sprintf("1 to %d bytes", maxBody))
 	b.row("share", "`20%`", fmt.Sprintf("%s to %s", Share(minShare), Share(maxShare)))
 	b.row("keepalive", "`none`, `client-ping 500ms`, `node-ping 10s`", "interval: a duration")
+	b.row("command", "`wsrig`, `node-chat`, `node server.js`", "quoted as for sh; no shell runs it, and it starts in the working directory")
 	b.row("proxy", "`direct`, `haproxy:short-tunnel`, `/etc/haproxy/haproxy.cfg`, `nginx:./my.conf`", fmt.Sprintf("at most %d cells in all", maxCells))
 	b.line("")
 	b.line("A file of your own is taken for a path when it holds a slash or ends in `.cfg` or `.conf`. Which proxy it is for is told")

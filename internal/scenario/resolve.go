@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,15 @@ type Options struct {
 	Seed     uint64            // --seed; 0 draws one
 	Set      map[string]string // --set KNOB=VALUE: instead of what the steps and vary say
 	Catalog  Catalog           // which proxies there are; nil looks nothing up
+	Trees    []Tree            // sides to compare: every proxy is a cell of each; nil for none
+	Checks   []ExtraCheck      // what must hold besides what the file says
+}
+
+// ExtraCheck is a check that is not in the scenario's own file.
+type ExtraCheck struct {
+	Expr string
+	File string // where it is
+	Line int
 }
 
 // Resolve applies the flags to a scenario and spells out its cells. The error is
@@ -72,6 +82,20 @@ func (f *File) resolve(o Options, abilities bool) (*Plan, Problems) {
 		if check.Line = f.where(path).line; ok {
 			plan.Checks = append(plan.Checks, check)
 		}
+	}
+	for _, extra := range o.Checks {
+		check, ok := planCheck(extra.Expr, cells, func(column int, message string) {
+			r.problems = append(r.problems, Problem{extra.File, extra.Line, column, extra.Expr + ": " + message})
+		})
+		if !ok {
+			continue
+		}
+		check.Line, check.File = extra.Line, extra.File
+		if i := slices.IndexFunc(plan.Checks, func(c CheckPlan) bool { return c.Expr == check.Expr }); i >= 0 {
+			plan.Checks[i] = check // the scenario asks for it too: once is enough
+			continue
+		}
+		plan.Checks = append(plan.Checks, check)
 	}
 	r.tellFaults(len(cells))
 	return plan, r.problems

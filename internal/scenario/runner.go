@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -31,6 +30,9 @@ type Runner struct {
 	// Bus stands in for the bus redis where there is no Redis: testbed.BusMiniredis.
 	// "" is what the plan asks for.
 	Bus string
+	// Nodes are the programs that play the chat nodes of a side; without one it is this
+	// program.
+	Nodes map[string]string
 	// Dir is the result directory; it exists.
 	Dir      string
 	Progress ProgressReporter
@@ -49,25 +51,6 @@ type ProgressBar interface {
 	End(err error)
 }
 
-// job is one trial of one cell.
-type job struct {
-	cell  int
-	trial int // from 1
-}
-
-// order is what to run, trial by trial, the cells of each in a seeded order, so
-// that a drift of the machine does not fall on one cell.
-func order(p *Plan) []job {
-	rng := mathrand.New(mathrand.NewPCG(p.Seed, 0x6f72646572))
-	var jobs []job
-	for trial := 1; trial <= p.Trials; trial++ {
-		for _, cell := range rng.Perm(len(p.Cells)) {
-			jobs = append(jobs, job{cell, trial})
-		}
-	}
-	return jobs
-}
-
 // Run runs a plan and returns what it measured: cells, marks and metrics, without
 // checks and verdict. On an error, which is of the testbed or of ctx, the run holds
 // what was measured before it.
@@ -79,7 +62,7 @@ func (r *Runner) Run(ctx context.Context, p *Plan) (*result.Run, error) {
 	}
 	run.Cells = make([]result.Cell, len(p.Cells))
 	for i, c := range p.Cells {
-		run.Cells[i] = result.Cell{ID: c.ID, Proxy: c.Proxy.String(), Params: c.Params, Metrics: map[string]result.Metric{}}
+		run.Cells[i] = result.Cell{ID: c.ID, Proxy: c.Proxy.String(), Side: c.Proxy.Side, Params: c.Params, NodeCmd: c.Testbed.NodeCmd, Metrics: map[string]result.Metric{}}
 		if run.Cells[i].Params == nil {
 			run.Cells[i].Params = map[string]string{}
 		}
@@ -215,7 +198,7 @@ func closeRuntime(ctx context.Context, rt testbed.Runtime) error {
 func (r *Runner) spec(cell *CellPlan) (testbed.Spec, error) {
 	spec := testbed.Spec{
 		Bus: cell.Testbed.Bus, Nodes: cell.Testbed.Nodes, NodePing: cell.Testbed.NodePing,
-		NodeCPU: cell.Testbed.NodeCPU, NodeArgs: cell.Testbed.NodeArgs, Port: cell.Testbed.ProxyPort,
+		NodeBinary: r.Nodes[cell.Proxy.Side], NodeCPU: cell.Testbed.NodeCPU, NodeArgs: cell.Testbed.NodeArgs, NodeCmd: cell.Testbed.NodeCmd, Port: cell.Testbed.ProxyPort,
 		Clients: cell.Clients(), Size: cell.Testbed.Size, Token: rand.Text(),
 	}
 	spec.Size.Workers = max(1, spec.Size.Workers)
@@ -248,15 +231,28 @@ func (r *Runner) spec(cell *CellPlan) (testbed.Spec, error) {
 
 // Source reads the configuration that a reference names.
 func Source(driver testbed.Proxy, ref ProxyRef) (testbed.Source, error) {
-	if ref.File == "" {
+	if ref.File == "" && ref.Path == "" {
 		return driver.Load(ref.Variant)
 	}
-	path, _, _ := strings.Cut(ref.File, "#") // "#frontend" picks one of several
+	path := ref.Path
+	if path == "" {
+		path = ref.FilePath()
+	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return testbed.Source{}, fmt.Errorf("proxy configuration: %w", err)
 	}
-	return testbed.Source{Name: ref.File, FileName: filepath.Base(path), Text: string(text), Own: true}, nil
+	if ref.File != "" {
+		return testbed.Source{Name: ref.File, FileName: filepath.Base(path), Text: string(text), Own: true}, nil
+	}
+	// A variant as another tree has it: its template, under the name that the driver's
+	// own has.
+	shipped, err := driver.Load(ref.Variant)
+	if err != nil {
+		return testbed.Source{}, err
+	}
+	shipped.Text = string(text)
+	return shipped, nil
 }
 
 // Clients is how many clients a cell may have open at once.

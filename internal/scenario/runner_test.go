@@ -254,6 +254,8 @@ func TestDisagreeingViewsAreNamed(t *testing.T) {
 	}{
 		{"all three agree", result.View{Client: 7, Node: map[string]int{"n1": 3, "n2": 4}, Proxy: &seven}, ""},
 		{"direct has two views", result.View{Client: 7, Node: map[string]int{"n1": 7}}, ""},
+		{"the nodes do not tell", result.View{Client: 7, Node: map[string]int{}, Proxy: &seven}, ""},
+		{"the nodes do not tell and the proxy counts fewer", result.View{At: "connect", Client: 7, Proxy: &five}, "views disagree after connect: the clients count 7 open connections, the proxy 5"},
 		{"the nodes count fewer", result.View{At: "connect", Client: 7, Node: map[string]int{"n1": 6}}, "views disagree after connect: the clients count 7 open connections, the nodes 6"},
 		{"the proxy counts fewer", result.View{At: "connect", Client: 7, Node: map[string]int{"n1": 7}, Proxy: &five}, "views disagree after connect: the clients count 7 open connections, the proxy 5"},
 	} {

@@ -21,7 +21,7 @@ type Connect struct {
 	Sources   Count             `json:"sources" doc:"addresses of 127.0.0.0/8 that the clients connect from: client i uses number i mod sources, each of the first 64516 in a /24 of its own; 1 is 127.0.0.1 (Linux only above 1)"`
 	InFlight  Count             `json:"in_flight,omitzero" eg:"500" doc:"most handshakes under way at once; one that is due waits until others have ended, and its wait counts; no limit if not given"`
 	Path      string            `json:"path" doc:"URL path that the clients ask for"`
-	Header    map[string]string `json:"header,omitempty" eg:"{Origin: http://a.example}" doc:"more headers of the HTTP upgrade"`
+	Header    map[string]string `json:"header,omitempty" eg:"{Origin: http://a.example}" doc:"more headers of the HTTP upgrade; {client}, {name} and {room} in a value stand for a client's own"`
 }
 
 func newConnect() *Connect {
@@ -82,6 +82,9 @@ func (s *Connect) Validate(p *progress) {
 // beginPings checks that the clients of a cell agree on pings from nodes, since a
 // node pings all of its clients alike.
 func (p *progress) beginPings(k Keepalive) {
+	if cmd := p.cell.Testbed.NodeCmd; k.By == NodePing && len(cmd) > 0 {
+		p.fail("keepalive", "only wsrig's own nodes ping when told to, and the nodes are %s; use client-ping, or node_cmd: wsrig", cmd[0])
+	}
 	if p.pings == nil {
 		p.pings = &pings{k, p.path}
 		return
@@ -132,13 +135,19 @@ func (s *Connect) run(ctx context.Context, t *trial) error {
 		return err
 	}
 	t.clients += int(s.Clients)
-	inFlight := (int(s.InFlight) + len(t.workers) - 1) / len(t.workers)
+	inFlight := splitAmong(int(s.InFlight), share)
 	_, err := each[loadgen.ConnectResult](ctx, t, loadgen.CommandConnect, bar, func(w int) any {
+		if share[w] == 0 {
+			return nil // as rate and clients of 0 are no connect
+		}
+		if s.InFlight > 0 {
+			inFlight[w] = max(1, inFlight[w]) // 0 would be no limit
+		}
 		return loadgen.ConnectSpec{
 			URLs: urls, First: uint32(base + first[w]), Clients: share[w], Total: int(s.Clients), Offset: first[w],
 			Rate: float64(s.Rate) * float64(share[w]) / float64(s.Clients), Rooms: int(s.Rooms), Seed: t.seed,
 			Keepalive: loadgen.Keepalive{Kind: s.Keepalive.By, Every: s.Keepalive.Every},
-			NoPong:    !s.Pong, Timeout: time.Duration(s.Timeout), Header: header, Sources: sources, InFlight: inFlight,
+			NoPong:    !s.Pong, Timeout: time.Duration(s.Timeout), Header: header, Sources: sources, InFlight: inFlight[w],
 		}
 	})
 	if err != nil {

@@ -68,8 +68,15 @@ func (s *Disconnect) Validate(p *progress) {
 
 // run does the step; see runStep.
 func (s *Disconnect) run(ctx context.Context, t *trial) error {
-	share := split(int(s.Clients), len(t.workers))
-	_, err := each[loadgen.DisconnectResult](ctx, t, loadgen.CommandDisconnect, t.bar(s.Text()), func(w int) any {
+	open, err := t.openByWorker(ctx)
+	if err != nil {
+		return err
+	}
+	share := splitAmong(int(s.Clients), open)
+	_, err = each[loadgen.DisconnectResult](ctx, t, loadgen.CommandDisconnect, t.bar(s.Text()), func(w int) any {
+		if s.Clients > 0 && share[w] == 0 {
+			return nil // to a worker, 0 clients are all of them
+		}
 		return loadgen.DisconnectSpec{Clients: share[w], Code: int(s.Code)}
 	})
 	return err

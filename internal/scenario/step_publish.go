@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"wsrig/internal/wire"
@@ -17,13 +16,14 @@ type Publish struct {
 	For        Duration     `json:"for" wsrig:"required" eg:"5s" doc:"how long to publish"`
 	Size       Size         `json:"size" doc:"bytes of a message's body, the stamp at its start included"`
 	Publishers Count        `json:"publishers" doc:"clients that publish, in turn; one per room if not given"`
+	Arrival    arrivalName  `json:"arrival" doc:"constant sends the messages evenly spaced; poisson sends them independently of each other, with the rate as their mean; for the open loop"`
 	Loop       loopName     `json:"loop" doc:"open sends every message when it is due; closed has each publisher wait for its own message to come back first, with the rate as a ceiling, which hides stalls and is labelled so"`
 	Grace      Duration     `json:"grace" doc:"how long after its intended time a delivery still counts as in time; what comes after it is late"`
 	During     []TimedFault `json:"during,omitempty" doc:"faults that happen while the messages are sent"`
 }
 
 func newPublish() *Publish {
-	return &Publish{Size: 128, Loop: loadgen.LoopOpen, Grace: Duration(2 * time.Second)}
+	return &Publish{Size: 128, Arrival: loadgen.ArrivalConstant, Loop: loadgen.LoopOpen, Grace: Duration(2 * time.Second)}
 }
 
 // loopName is open or closed.
@@ -39,15 +39,31 @@ func (l *loopName) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// arrivalName is constant or poisson.
+type arrivalName string
+
+// UnmarshalText reads the name of an arrival schedule.
+func (a *arrivalName) UnmarshalText(text []byte) error {
+	s := string(text)
+	if s != loadgen.ArrivalConstant && s != loadgen.ArrivalPoisson {
+		return fmt.Errorf("unknown arrival %q%s", s, orOneOf(s, []string{loadgen.ArrivalConstant, loadgen.ArrivalPoisson}, "use constant or poisson"))
+	}
+	*a = arrivalName(s)
+	return nil
+}
+
 // Kind is "publish".
 func (s *Publish) Kind() string { return "publish" }
 
-// Text is "publish 50/s for 5s, 128 bytes each", with ", closed loop" behind it
-// where it is one.
+// Text is "publish 50/s for 5s, 128 bytes each", with ", closed loop" or ", poisson
+// arrivals" behind it where they are so.
 func (s *Publish) Text() string {
 	text := fmt.Sprintf("publish %s for %s, %s each", s.Rate, s.For, counted(int(s.Size), "byte"))
 	if s.Loop == loadgen.LoopClosed {
 		text += ", closed loop"
+	}
+	if s.Arrival == loadgen.ArrivalPoisson {
+		text += ", poisson arrivals"
 	}
 	return text
 }
@@ -67,6 +83,9 @@ func (s *Publish) Validate(p *progress) {
 	if s.Rate > 0 && s.For > 0 && s.due() < 1 {
 		p.fail("rate", "%s for %s publishes nothing; raise the rate or publish longer", s.Rate, s.For)
 	}
+	if s.Loop == loadgen.LoopClosed && s.Arrival == loadgen.ArrivalPoisson {
+		p.fail("arrival", "arrival: poisson says nothing in a closed loop, where answers bring about the messages; use loop: open")
+	}
 	if t := p.cell.Testbed; t.Bus == "none" && t.Nodes > 1 {
 		p.fail("", "publish between %d nodes with bus: none cannot reach every receiver; use bus: redis or nodes: 1", t.Nodes)
 	}
@@ -79,7 +98,7 @@ func (s *Publish) due() float64 { return float64(s.Rate) * time.Duration(s.For).
 // run does the step; see runStep.
 func (s *Publish) run(ctx context.Context, t *trial) error {
 	phase := t.nextPhase()
-	expect := loadgen.ExpectSpec{Phase: phase, Grace: time.Duration(s.Grace), Due: int(math.Ceil(s.due())) + len(t.workers)}
+	expect := loadgen.ExpectSpec{Phase: phase, Grace: time.Duration(s.Grace), Due: mostArrivals(s.Arrival, s.Rate, s.For)}
 	if _, err := each[struct{}](ctx, t, loadgen.CommandExpect, nil, func(int) any { return expect }); err != nil {
 		return err
 	}
@@ -110,13 +129,9 @@ func (s *Publish) publish(ctx context.Context, t *trial, phase uint32) ([]loadge
 		}
 		faults <- err
 	}()
-	rates := len(t.workers)
-	share := split(int(s.Publishers), rates)
-	results, err := each[loadgen.PublishResult](ctx, t, loadgen.CommandPublish, t.bar(s.Text()), func(w int) any {
-		return loadgen.PublishSpec{
-			Phase: phase, Rate: float64(s.Rate) / float64(rates), For: time.Duration(s.For), Seed: t.seed + uint64(w),
-			Size: int(s.Size), Publishers: share[w], Grace: time.Duration(s.Grace), Loop: string(s.Loop),
-		}
+	results, err := t.publishAmong(ctx, t.bar(s.Text()), loadgen.PublishSpec{
+		Phase: phase, Rate: float64(s.Rate), For: time.Duration(s.For), Seed: t.seed, Arrival: string(s.Arrival),
+		Size: int(s.Size), Publishers: int(s.Publishers), Grace: time.Duration(s.Grace), Loop: string(s.Loop),
 	})
 	if err != nil {
 		cancel(err)

@@ -134,14 +134,10 @@ func (s *Search) probe(ctx context.Context, t *trial, rate float64) (result.Prob
 		return result.Probe{}, err
 	}
 	before := t.nodeCPU(ctx)
-	workers := len(t.workers)
-	share := split(int(s.Publishers), workers)
 	text := fmt.Sprintf("probe %s for %s", Rate(rate), s.For)
-	sent, err := each[loadgen.PublishResult](ctx, t, loadgen.CommandPublish, t.bar(text), func(w int) any {
-		return loadgen.PublishSpec{
-			Phase: phase, Rate: rate / float64(workers), For: time.Duration(s.For), Seed: t.seed + uint64(phase)<<32 + uint64(w),
-			Size: int(s.Size), Publishers: share[w], Grace: time.Duration(s.Drain), Loop: loadgen.LoopOpen,
-		}
+	sent, err := t.publishAmong(ctx, t.bar(text), loadgen.PublishSpec{
+		Phase: phase, Rate: rate, For: time.Duration(s.For), Seed: t.seed + uint64(phase)<<32,
+		Size: int(s.Size), Publishers: int(s.Publishers), Grace: time.Duration(s.Drain), Loop: loadgen.LoopOpen,
 	})
 	if err != nil {
 		return result.Probe{}, err

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,14 +63,19 @@ type trial struct {
 }
 
 func newTrial(r *Runner, p *Plan, cell *CellPlan, j job, tb *testbed.Testbed) *trial {
-	// Equal cells and trials of two runs with one seed do the same.
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%d %s %d", p.Seed, cell.ID, j.trial)
-	t := &trial{runner: r, plan: p, cell: cell, index: j.trial, seed: h.Sum64(), tb: tb, config: tb.Config}
+	t := &trial{runner: r, plan: p, cell: cell, index: j.trial, seed: seedOf(p, cell, j.trial), tb: tb, config: tb.Config}
 	for _, w := range tb.Workers {
 		t.workers = append(t.workers, loadgen.Remote{Addr: w.Unit().Ports["control"].Host, Token: tb.Spec.Token})
 	}
 	return t
+}
+
+// seedOf is the seed of a trial. Equal cells and trials of two runs with one seed do the
+// same, and so do the two sides of a comparison: only the trees differ.
+func seedOf(p *Plan, cell *CellPlan, trial int) uint64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d %s %d", p.Seed, strings.TrimPrefix(cell.ID, cell.Proxy.Side+":"), trial)
+	return h.Sum64()
 }
 
 // run does the steps and collects the workers' records.
@@ -167,7 +173,8 @@ func (c *CellPlan) path() string {
 }
 
 // each sends a command to every worker at once and returns their results in order.
-// spec gives each worker its own. A bar, if any, shows their sum.
+// spec gives each worker its own; one whose spec is nil has no part in the command, and
+// its result is empty. A bar, if any, shows their sum.
 func each[R any](ctx context.Context, t *trial, command string, bar ProgressBar, spec func(worker int) any) ([]R, error) {
 	results := make([]R, len(t.workers))
 	errs := make([]error, len(t.workers))
@@ -175,7 +182,9 @@ func each[R any](ctx context.Context, t *trial, command string, bar ProgressBar,
 	done := make(chan struct{})
 	for i, w := range t.workers {
 		go func() {
-			results[i], errs[i] = loadgen.Call[R](ctx, w, command, spec(i), func(p loadgen.Progress) { reports <- workerProgress{i, p} })
+			if s := spec(i); s != nil {
+				results[i], errs[i] = loadgen.Call[R](ctx, w, command, s, func(p loadgen.Progress) { reports <- workerProgress{i, p} })
+			}
 			done <- struct{}{}
 		}()
 	}
@@ -253,15 +262,3 @@ func (c *closesFile) add(cell string, trial int, closes []loadgen.Close) error {
 }
 
 func (c *closesFile) Close() error { return c.f.Close() }
-
-// split shares n out among parts as evenly as can be.
-func split(n, parts int) []int {
-	shares := make([]int, parts)
-	for i := range shares {
-		shares[i] = n / parts
-		if i < n%parts {
-			shares[i]++
-		}
-	}
-	return shares
-}

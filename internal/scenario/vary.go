@@ -48,6 +48,14 @@ var knobs = map[string]knob{
 		c.Testbed.NodeCPU = float64(v)
 		return nil
 	}},
+	"node_cmd": {"node_cmd of the testbed", "", func(c *CellPlan, text string) error {
+		var v nodeCmd
+		if err := v.UnmarshalText([]byte(text)); err != nil {
+			return err
+		}
+		c.Testbed.NodeCmd = v.words()
+		return nil
+	}},
 	"bus": {"bus of the testbed", "", func(c *CellPlan, text string) error {
 		var v busName
 		if err := v.UnmarshalText([]byte(text)); err != nil {

@@ -3,11 +3,9 @@ package scenario
 import (
 	"context"
 	"fmt"
-	"maps"
 	"time"
 
 	"wsrig/internal/result"
-	"wsrig/loadgen"
 )
 
 // viewsAgreeWithin is how long the three counts may take to settle: a node counts a
@@ -73,22 +71,20 @@ func (t *trial) view(ctx context.Context, step string) (result.View, error) {
 
 // openClients asks the workers how many of their clients are connected.
 func (t *trial) openClients(ctx context.Context) (int, error) {
-	results, err := each[loadgen.CountResult](ctx, t, loadgen.CommandCount, nil, func(int) any { return struct{}{} })
+	open, err := t.openByWorker(ctx)
 	n := 0
-	for _, r := range results {
-		n += r.Open
+	for _, of := range open {
+		n += of
 	}
 	return n, err
 }
 
-// disagree says in what the views differ; "" if they do not.
+// disagree says in what the views differ; "" if they do not. Nodes that do not tell
+// have no view to differ.
 func disagree(v result.View) string {
-	nodes := 0
-	for n := range maps.Values(v.Node) {
-		nodes += n
-	}
+	nodes, tell := v.Nodes()
 	switch {
-	case nodes != v.Client:
+	case tell && nodes != v.Client:
 		return fmt.Sprintf("views disagree after %s: the clients count %d open connections, the nodes %d", v.At, v.Client, nodes)
 	case v.Proxy != nil && *v.Proxy != v.Client:
 		return fmt.Sprintf("views disagree after %s: the clients count %d open connections, the proxy %d", v.At, v.Client, *v.Proxy)
