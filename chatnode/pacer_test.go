@@ -84,8 +84,9 @@ func TestSilentClientIsDroppedAndATalkingOneIsNot(t *testing.T) {
 	if c.By != wire.ByNode || c.Cause != wire.CausePongTimeout {
 		t.Errorf("logged %+v", c)
 	}
-	if c.ReadSilence < pongWait.Seconds() || c.AgeS < pongWait.Seconds() {
-		t.Errorf("dropped after %v s of silence at the age of %v s, want at least %v", c.ReadSilence, c.AgeS, pongWait)
+	// The age counts from the 101, a little after the request that was the last to be heard.
+	if c.ReadSilence < pongWait.Seconds() || c.ReadSilence-c.AgeS > pongWait.Seconds()/2 {
+		t.Errorf("dropped after %v s of silence at the age of %v s, want at least %v of both, or almost", c.ReadSilence, c.AgeS, pongWait)
 	}
 	select {
 	case err := <-gone:

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +18,7 @@ import (
 type compareOptions struct {
 	report.CompareOptions
 	baseCell, headCell        string
+	page                      string // file for the page; "" for none
 	asJSON, asMarkdown, shown bool
 }
 
@@ -63,6 +66,7 @@ Exit codes: 0 nothing is worse; 1 something is; 2 the results cannot be compared
 	f.StringVar(&o.headCell, "head", "", "`cell` of the last result to compare it with")
 	f.BoolVar(&o.Force, "force", false, "compare results of different environments, and say so in the output")
 	f.StringSliceVar(&o.Across, "across", nil, "`program` whose version is what is compared: haproxy, nginx or redis-server")
+	f.StringVar(&o.page, "html", "", "`file` to write the comparison to as a page")
 	f.BoolVar(&o.asJSON, "json", false, "print the comparison as JSON, and everything else on standard error")
 	return cmd
 }
@@ -108,6 +112,15 @@ func (o *compareOptions) compare(base, head *result.Run, two bool) (*report.Comp
 
 // print shows a comparison and returns its exit code.
 func (o *compareOptions) print(cmd *cobra.Command, c *report.Comparison) error {
+	if o.page != "" {
+		var page bytes.Buffer
+		if err := report.HTMLComparison(&page, c); err != nil {
+			return fmt.Errorf("write the page: %w", err)
+		}
+		if err := os.WriteFile(o.page, page.Bytes(), 0o644); err != nil {
+			return usageError{fmt.Errorf("--html: %w", err)}
+		}
+	}
 	people := cmd.OutOrStdout()
 	if o.asJSON {
 		people = cmd.ErrOrStderr()

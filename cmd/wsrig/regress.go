@@ -125,9 +125,9 @@ func (o *regressOptions) regress(cmd *cobra.Command, name string) (err error) {
 
 // saveComparison writes the comparison beside the run that it was made from.
 func saveComparison(c *report.Comparison, dir string) error {
-	var text, md, data bytes.Buffer
-	err := errors.Join(c.Text(&text, report.DefaultWidth, true), c.Markdown(&md, true), writeComparisonJSON(&data, c))
-	for name, b := range map[string]*bytes.Buffer{"comparison.txt": &text, "comparison.md": &md, "comparison.json": &data} {
+	var text, md, page, data bytes.Buffer
+	err := errors.Join(c.Text(&text, report.DefaultWidth, true), c.Markdown(&md, true), report.HTMLComparison(&page, c), writeComparisonJSON(&data, c))
+	for name, b := range map[string]*bytes.Buffer{"comparison.txt": &text, "comparison.md": &md, "comparison.html": &page, "comparison.json": &data} {
 		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644))
 	}
 	if err != nil {

@@ -104,8 +104,8 @@ func (c *Comparison) Tables(all bool) []Table {
 
 func (c *Comparison) factTable(all bool) Table {
 	t := Table{Title: "Facts", Columns: []Column{
-		{Header: "cell", Group: true}, {Header: "fact", Wrap: true}, {Header: "base", Wrap: true}, {Header: "head", Wrap: true},
-		{Header: "verdict"}, {Header: "why", Wrap: true},
+		{Header: "cell", Group: true, Role: roleProxy}, {Header: "fact", Wrap: true}, {Header: "base", Wrap: true}, {Header: "head", Wrap: true},
+		{Header: "verdict", Role: roleVerdict}, {Header: "why", Wrap: true},
 	}}
 	same := 0
 	for _, cell := range c.Cells {
@@ -126,8 +126,8 @@ func (c *Comparison) factTable(all bool) Table {
 
 func (c *Comparison) metricTable(all bool) Table {
 	t := Table{Title: "Figures, medians of the trials", Columns: []Column{
-		{Header: "cell", Group: true}, {Header: "figure"}, {Header: "base", Right: true}, {Header: "head", Right: true},
-		{Header: "change", Right: true}, {Header: "p", Right: true}, {Header: "n", Right: true}, {Header: "verdict"}, {Header: "why", Wrap: true},
+		{Header: "cell", Group: true, Role: roleProxy}, {Header: "figure"}, {Header: "base", Right: true}, {Header: "head", Right: true},
+		{Header: "change", Right: true}, {Header: "p", Right: true}, {Header: "n", Right: true}, {Header: "verdict", Role: roleVerdict}, {Header: "why", Wrap: true},
 	}}
 	left := 0
 	for _, cell := range c.Cells {

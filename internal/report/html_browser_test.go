@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -141,6 +142,12 @@ func TestPagesInABrowser(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(dir, HTMLFile), pageOf(t, run), 0o644))
 		pages[name] = filepath.Join(dir, HTMLFile)
 	}
+	base, head := load(t, "idle-timeout"), load(t, "idle-timeout")
+	changeFixture(head)
+	var comparison bytes.Buffer
+	must(t, HTMLComparison(&comparison, compared(t, base, head, CompareOptions{})))
+	pages["comparison"] = filepath.Join(root, "compare.html")
+	must(t, os.WriteFile(pages["comparison"], comparison.Bytes(), 0o644))
 	must(t, WriteIndex(root))
 	pages["index"] = filepath.Join(root, IndexFile)
 	for name, path := range pages {

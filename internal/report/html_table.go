@@ -129,7 +129,7 @@ func (t Table) sameParams(a, b, j int) bool {
 }
 
 // verdictClasses are how the words of verdict columns are shown.
-var verdictClasses = map[string]string{"ok": "pass", "fair": "pass", "FAIL": "fail", "UNFAIR": "fail", "?": "inconclusive"}
+var verdictClasses = map[string]string{"ok": "pass", "fair": "pass", "FAIL": "fail", "UNFAIR": "fail", "?": "inconclusive", Improved: "pass", Worse: "fail", Unknown: "inconclusive"}
 
 func viewCell(c Column, text string) cellView {
 	cell := cellView{Text: shorten(text, maxName)}
