@@ -20,6 +20,7 @@ help: ## show this list
 	@echo "  SCENARIO=NAME|FILE   what to run (make bench): $(SCENARIO)"
 	@echo "  PROXY=A,B            instead of the scenario's proxies: direct, haproxy:VARIANT, nginx:VARIANT, or a file of your own"
 	@echo "  TRIALS=N             runs of each cell"
+	@echo "  RUNTIME=docker       containers instead of local processes"
 	@echo "  BASE=REF             git reference to compare with (make regress): $(BASE)"
 	@echo "  ARGS=...             more flags of wsrig run, or of wsrig regress"
 

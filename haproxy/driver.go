@@ -44,9 +44,9 @@ func (Driver) Package() string { return "haproxy" }
 
 var versionLine = regexp.MustCompile(`(?i)HA-?Proxy version ([0-9]+(?:\.[0-9]+)*)`)
 
-// Version asks haproxy -v, for example "2.6.12".
-func (Driver) Version(ctx context.Context) (string, error) {
-	return testbed.AskVersion(ctx, "haproxy", versionLine)
+// Version asks with -v, for example "2.6.12".
+func (Driver) Version(ctx context.Context, run testbed.Run) (string, error) {
+	return testbed.AskVersion(ctx, run, versionLine)
 }
 
 // Variants are the .cfg files of this folder.
@@ -69,11 +69,11 @@ func (d Driver) Load(variant string) (testbed.Source, error) {
 	return testbed.Source{Name: variant, FileName: configName, Text: string(text)}, nil
 }
 
-// Check runs haproxy -c on cfg, which is written to dir as haproxy.cfg and stays
+// Check runs haproxy -c, by run, on cfg, which is written to dir as haproxy.cfg and stays
 // there. It takes at most 10 s. The error carries every line HAProxy printed.
-func (Driver) Check(ctx context.Context, cfg testbed.Config, dir string) error {
+func (Driver) Check(ctx context.Context, run testbed.Run, cfg testbed.Config, dir string) error {
 	notice := func(line string) bool { return strings.HasPrefix(line, "[NOTICE]") }
-	return testbed.RunCheck(ctx, cfg, dir, configName, checkedPlace, notice, "haproxy", "-c", "-f", configName)
+	return testbed.RunCheck(ctx, run, cfg, dir, configName, checkedPlace, notice, "-c", "-f", configName)
 }
 
 // checkedPlace is where haproxy -c says that a mistake is: [haproxy.cfg:14].
@@ -102,7 +102,7 @@ func ready(ctx context.Context, inst testbed.Instance) error {
 	if err != nil {
 		return err
 	}
-	if pid := inst.PID(); pid != 0 && procs.master != pid {
+	if pid := inst.OwnPID(); pid != 0 && procs.master != pid {
 		return fmt.Errorf("haproxy: process %d answers on the master port, not %d", procs.master, pid)
 	}
 	return serving(ctx, inst, procs.workers)

@@ -178,7 +178,7 @@ func (r *rewriting) listenAddr(addr string) string {
 	if addr == r.ws.addr {
 		return r.in.Ports[portClients].Listen
 	}
-	return r.in.Ports[hopName(slices.Index(r.hops, addr))].Listen
+	return r.in.Ports[hopName(slices.Index(r.hops, addr))].Inside()
 }
 
 // serverAddr is where the testbed puts a server: a hop of the same file, a node, or

@@ -46,9 +46,9 @@ func (Driver) Package() string { return "nginx" }
 
 var versionLine = regexp.MustCompile(`nginx/([0-9]+(?:\.[0-9]+)*)`)
 
-// Version asks nginx -v, for example "1.22.1".
-func (Driver) Version(ctx context.Context) (string, error) {
-	return testbed.AskVersion(ctx, "nginx", versionLine)
+// Version asks with -v, for example "1.22.1".
+func (Driver) Version(ctx context.Context, run testbed.Run) (string, error) {
+	return testbed.AskVersion(ctx, run, versionLine)
 }
 
 // Variants are the .conf files of this folder.
@@ -71,17 +71,17 @@ func (d Driver) Load(variant string) (testbed.Source, error) {
 	return testbed.Source{Name: variant, FileName: configName, Text: string(text)}, nil
 }
 
-// Check runs nginx -t on cfg, which is written to dir as nginx.conf and stays there
+// Check runs nginx -t, by run, on cfg, which is written to dir as nginx.conf and stays there
 // with the empty folders that nginx -t makes. The ports must be free or reserved, as
 // it binds them. It takes at most 10 s. The error carries every line Nginx printed.
-func (Driver) Check(ctx context.Context, cfg testbed.Config, dir string) error {
+func (Driver) Check(ctx context.Context, run testbed.Run, cfg testbed.Config, dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return fmt.Errorf("nginx -t: %w", err)
 	}
 	summary := func(line string) bool { return strings.HasSuffix(line, "test failed") }
-	argv := append([]string{"nginx", "-t"}, inFolder(dir)...)
-	return testbed.RunCheck(ctx, cfg, dir, configName, checkedPlace, summary, argv...)
+	args := append([]string{"-t"}, inFolder(dir)...)
+	return testbed.RunCheck(ctx, run, cfg, dir, configName, checkedPlace, summary, args...)
 }
 
 // checkedPlace is where nginx -t says that a mistake is: in /some/dir/nginx.conf:14.

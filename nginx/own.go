@@ -153,7 +153,7 @@ func spliced(top *directive) string {
 
 // listenAddr is where the testbed puts an address the file listens on.
 func (r *rewriting) listenAddr(addr string) string {
-	return r.in.Ports[hopName(slices.Index(r.hops, addr))].Listen
+	return r.in.Ports[hopName(slices.Index(r.hops, addr))].Inside()
 }
 
 // memberAddr is where the testbed puts an upstream address: a server block of the

@@ -64,7 +64,8 @@ func (tb *Testbed) extendPool(ctx context.Context, node NodeAddr) error {
 	if err != nil {
 		return err
 	}
-	if err := tb.Spec.Proxy.Check(ctx, cfg, dir); err != nil {
+	run := runner(tb.runtime, tb.Proxy.Unit())
+	if err := tb.Spec.Proxy.Check(ctx, run, cfg, dir); err != nil {
 		return &ConfigError{err}
 	}
 	for _, f := range tb.Spec.Proxy.Unit(cfg).Files {

@@ -14,43 +14,43 @@ const probeEvery = 10 * time.Millisecond
 // not answer.
 const probeTimeout = 2 * time.Second
 
-// awaitReady probes until that life of the unit is ready, over, or ctx ends.
-func awaitReady(ctx context.Context, p *process, l *life) error {
-	if p.unit.Ready == nil {
+// awaitReady probes until the unit is ready, its life that ends with done is over, or
+// ctx ends. died is the error of a life that is over.
+func awaitReady(ctx context.Context, inst Instance, done <-chan struct{}, died func() *ExitError) error {
+	u := inst.Unit()
+	if u.Ready == nil {
 		return nil
 	}
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
 	for {
 		probe, cancel := context.WithTimeout(ctx, probeTimeout)
-		last := p.unit.Ready(probe, p)
+		last := u.Ready(probe, inst)
 		cancel()
 		select {
-		case <-l.done:
-			return p.diedStarting(l) // even if something else answers in its place
+		case <-done:
+			return diedStarting(died()) // even if something else answers in its place
 		default:
 		}
 		if last == nil {
 			return nil
 		}
 		select {
-		case <-l.done:
-			return p.diedStarting(l)
+		case <-done:
+			return diedStarting(died())
 		case <-ctx.Done():
-			return &NotReadyError{Unit: p.unit.Name, Last: last, Cause: context.Cause(ctx), Tail: tailLines(p.logPath, tailLength), LogPath: p.logPath}
+			return &NotReadyError{Unit: u.Name, Last: last, Cause: context.Cause(ctx), Tail: tailLines(inst.LogPath(), tailLength), LogPath: inst.LogPath()}
 		case <-tick.C:
 		}
 	}
 }
 
 // diedStarting is the error of a life that was over before the unit was ready.
-func (p *process) diedStarting(l *life) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if l.exit.Asked {
-		return fmt.Errorf("%s was stopped before it was ready: %w", p.unit.Name, l.exit)
+func diedStarting(e *ExitError) error {
+	if e.Asked {
+		return fmt.Errorf("%s was stopped before it was ready: %w", e.Unit, e)
 	}
-	return l.exit
+	return e
 }
 
 // NotReadyError says that a unit lives but did not serve in time.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -19,35 +18,33 @@ import (
 const checkTimeout = 10 * time.Second
 
 // RunCheck has a proxy check cfg, for drivers: it writes the configuration to file
-// in dir and runs argv there. When the proxy refuses, the error holds what it
+// in dir and runs the proxy with args there. When the proxy refuses, the error holds what it
 // printed, without the lines that skip knows, and with the line numbers of the
 // user's own file where place finds them: its first group is what stands before the
 // number, its last one the number.
-func RunCheck(ctx context.Context, cfg Config, dir, file string, place *regexp.Regexp, skip func(line string) bool, argv ...string) error {
+func RunCheck(ctx context.Context, run Run, cfg Config, dir, file string, place *regexp.Regexp, skip func(line string) bool, args ...string) error {
 	name := filepath.Base(cfg.Source.Name)
 	if !cfg.Source.Own {
 		name = cfg.Source.Name + filepath.Ext(cfg.Source.FileName)
 	}
-	command := strings.Join(argv[:min(2, len(argv))], " ")
-	fail := func(format string, args ...any) error {
-		return fmt.Errorf("%s: %s: %w", name, command, fmt.Errorf(format, args...))
+	command := strings.TrimSuffix(file, filepath.Ext(file)) + " " + args[0]
+	fail := func(format string, a ...any) error {
+		return fmt.Errorf("%s: %s: %w", name, command, fmt.Errorf(format, a...))
 	}
 	if err := os.WriteFile(filepath.Join(dir, file), []byte(cfg.Text), 0o644); err != nil {
 		return fail("%w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Dir, cmd.WaitDelay = dir, time.Second
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
+	out, err := run(ctx, dir, args...)
+	var status *StatusError
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return fail("no answer within %v: %w", checkTimeout, ctx.Err())
-	case errors.As(err, &exit):
-		return fail("%s", complaint(string(out), name, cfg, place, skip))
+	case errors.As(err, &status):
+		return fail("%s", complaint(out, name, cfg, place, skip))
 	}
 	return fail("%w", err)
 }

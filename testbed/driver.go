@@ -2,9 +2,11 @@ package testbed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"regexp"
+	"time"
 
 	"wsrig/testbed/conftext"
 )
@@ -38,16 +40,55 @@ func RenderConfig(src Source, in RenderInput, name string, ports func(Source) ([
 	return cfg, nil
 }
 
-// AskVersion runs binary -v, for drivers, and returns the first group of pattern in
-// what it prints.
-func AskVersion(ctx context.Context, binary string, pattern *regexp.Regexp) (string, error) {
-	out, err := exec.CommandContext(ctx, binary, "-v").CombinedOutput()
+// Run runs a program with args in dir to its end and returns all that it printed.
+// An exit status other than 0 is a *StatusError.
+type Run func(ctx context.Context, dir string, args ...string) (string, error)
+
+// StatusError says that a program that was run to its end did not end well.
+type StatusError struct{ Status string } // "exit status 1"
+
+// Error is the status.
+func (e *StatusError) Error() string { return e.Status }
+
+// LocalRun runs a program of this machine.
+func LocalRun(binary string) Run {
+	return func(ctx context.Context, dir string, args ...string) (string, error) {
+		cmd := exec.CommandContext(ctx, binary, args...)
+		cmd.Dir, cmd.WaitDelay = dir, time.Second
+		out, err := cmd.CombinedOutput()
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && ctx.Err() == nil {
+			return string(out), &StatusError{exit.Error()}
+		}
+		return string(out), err
+	}
+}
+
+// Programs runs programs to their end, where a run's units would run.
+type Programs interface {
+	// Run runs u's program with its Args in dir, to its end, and returns all that it
+	// printed. An exit status other than 0 is a *StatusError.
+	Run(ctx context.Context, u Unit, dir string) (string, error)
+}
+
+// Local are the programs of this machine.
+type Local struct{}
+
+// Run implements Programs.
+func (Local) Run(ctx context.Context, u Unit, dir string) (string, error) {
+	return LocalRun(u.Binary)(ctx, dir, u.Args...)
+}
+
+// AskVersion runs a program with -v, for drivers, and returns the first group of
+// pattern in what it prints.
+func AskVersion(ctx context.Context, run Run, pattern *regexp.Regexp) (string, error) {
+	out, err := run(ctx, "", "-v")
 	if err != nil {
-		return "", fmt.Errorf("%s -v: %w", binary, err)
+		return "", fmt.Errorf("ask the version with -v: %w", err)
 	}
-	m := pattern.FindSubmatch(out)
+	m := pattern.FindStringSubmatch(out)
 	if m == nil {
-		return "", fmt.Errorf("%s -v printed no version: %.80q", binary, out)
+		return "", fmt.Errorf("-v printed no version: %.80q", out)
 	}
-	return string(m[1]), nil
+	return m[1], nil
 }

@@ -3,6 +3,7 @@ package testbed
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -53,6 +54,51 @@ func (tb *Testbed) Freeze(_ context.Context, unit string) error {
 // Continue lets a frozen unit go on.
 func (tb *Testbed) Continue(_ context.Context, unit string) error {
 	return tb.signal(unit, SigCont)
+}
+
+// Disconnect takes a unit off the network, as a pulled cable would: nothing is closed,
+// and nothing gets through.
+func (tb *Testbed) Disconnect(ctx context.Context, unit string) error {
+	return tb.network(ctx, "disconnect", unit, Networked.Disconnect, true)
+}
+
+// Reconnect brings a disconnected unit back, with the address it had.
+func (tb *Testbed) Reconnect(ctx context.Context, unit string) error {
+	return tb.network(ctx, "reconnect", unit, Networked.Reconnect, false)
+}
+
+func (tb *Testbed) network(ctx context.Context, what, unit string, act func(Networked, context.Context) error, off bool) error {
+	ctx, cancel := faultContext(ctx, what, unit)
+	defer cancel()
+	return tb.each(unit, func(inst Instance) error {
+		n, ok := inst.(Networked)
+		if !ok {
+			return fmt.Errorf("%s %s: the units of the %s runtime share one network; use --runtime docker", what, unit, tb.runtime.Name())
+		}
+		if err := act(n, ctx); err != nil {
+			return err
+		}
+		tb.mu.Lock()
+		defer tb.mu.Unlock()
+		if tb.offline == nil {
+			tb.offline = map[string]bool{}
+		}
+		tb.offline[inst.Unit().Name] = off
+		return nil
+	})
+}
+
+// Offline tells whether any of the units is disconnected, and so cannot be asked
+// anything; without names, whether any unit is.
+func (tb *Testbed) Offline(units ...string) bool {
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	for name, off := range tb.offline {
+		if off && (len(units) == 0 || slices.Contains(units, name)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (tb *Testbed) signal(unit string, s Signal) error {

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"wsrig/testbed/dockertest"
 	"wsrig/testbed/runtimetest"
 )
 
@@ -25,6 +26,10 @@ func TestMain(m *testing.M) {
 	}
 	os.Setenv("TMPDIR", temp)
 	code := m.Run()
+	if err := dockertest.RemoveBuilt(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	if err := leftovers(temp); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, "left over after all tests:", err)
 		code = 1

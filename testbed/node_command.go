@@ -116,7 +116,7 @@ func commandUnit(spec Spec, name string, port Port, redis *Unit) Unit {
 		Env:   []string{"HOST=" + host, "PORT=" + strconv.Itoa(number), "NODE_NAME=" + name, modulePath()},
 		Ports: map[string]Port{"http": port},
 		Ready: httpAnswers("http", "/readyz"), StopSignal: SigTerm, StopGrace: startGrace,
-		Limits: UnitLimits{CPU: spec.NodeCPU},
+		Limits: spec.NodeLimits,
 	}
 	if redis != nil {
 		u.Env = append(u.Env, "REDIS_URL=redis://"+redis.Ports["redis"].Peer)

@@ -44,7 +44,7 @@ type life struct {
 	done     chan struct{}
 	exit     *ExitError // nil until done is closed
 	left     error      // processes that outlived SIGKILL, or a control group that could not be removed
-	quota    *quota     // nil without a CPU limit
+	quota    *quota     // nil without a limit
 	expected bool
 }
 
@@ -55,10 +55,14 @@ func (p *process) PID() int        { return p.current().pid }
 
 func (p *process) Done() <-chan struct{} { return p.current().done }
 
-func (p *process) Exit() *ExitError {
+func (p *process) OwnPID() int { return p.PID() }
+
+func (p *process) Exit() *ExitError { return p.exitOf(p.current()) }
+
+func (p *process) exitOf(l *life) *ExitError {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.life.exit
+	return l.exit
 }
 
 func (p *process) Expect() {
@@ -83,7 +87,7 @@ func (p *process) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: start %s: %w", p.unit.Name, p.path, err)
 	}
-	if err := awaitReady(ctx, p, l); err != nil {
+	if err := awaitReady(ctx, p, l.done, func() *ExitError { return p.exitOf(l) }); err != nil {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), failedGrace)
 		defer cancel()
 		return errors.Join(err, p.Stop(stop))
@@ -103,10 +107,7 @@ func (p *process) fork() (*life, error) {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(baseEnv(), p.unit.Env...)
 	setProcessGroup(cmd)
-	if p.unit.Limits.CPU == 0 {
-		return p.runtime.startProcess(p, cmd, nil)
-	}
-	q, err := newQuota(p.unit.Limits.CPU)
+	q, err := newQuota(p.unit.Limits)
 	if err != nil {
 		return nil, err
 	}
@@ -148,15 +149,22 @@ func (p *process) reap(l *life) {
 	defer p.mu.Unlock()
 	_ = l.cmd.Wait() // the status is in ProcessState
 	state := l.cmd.ProcessState
+	status := state.String()
+	if l.quota.ranOut() {
+		status += outOfMemory
+	}
 	if err := l.quota.remove(); err != nil {
 		left = errors.Join(left, fmt.Errorf("%s: %w", p.unit.Name, err))
 	}
 	l.left = left
-	l.exit = &ExitError{Unit: p.unit.Name, Status: state.String(), Asked: l.expected, Tail: tail, LogPath: p.logPath}
+	l.exit = &ExitError{Unit: p.unit.Name, Status: status, Asked: l.expected, Tail: tail, LogPath: p.logPath}
 	// Time of killed workers that nobody waited for is in shownCPU only.
 	p.usedCPU = max(p.usedCPU+state.UserTime()+state.SystemTime(), p.shownCPU)
 	close(l.done)
 }
+
+// outOfMemory is added to the status of a unit that reached its limit.
+const outOfMemory = " (out of memory: it reached its limit)"
 
 // endGroup kills a group whose first process has ended, and waits for the rest.
 func endGroup(unit string, pgid int) error {

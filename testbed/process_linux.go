@@ -42,6 +42,7 @@ type procStat struct {
 	group   int
 	threads int
 	cpu     time.Duration // with that of children it has waited for
+	start   int64         // clock ticks since the boot
 	rss     uint64        // bytes
 }
 
@@ -69,6 +70,7 @@ func readStat(pid int, dir string) (s procStat, ok bool) {
 	ok = true
 	s = procStat{pid: pid, state: fields[0][0], group: int(number(2)), threads: int(number(17))}
 	s.cpu = time.Duration(number(11)+number(12)+number(13)+number(14)) * clockTick
+	s.start = number(19)
 	s.rss = uint64(number(21)) * uint64(os.Getpagesize())
 	return s, ok
 }

@@ -2,7 +2,10 @@ package testbed
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
+	"path/filepath"
+	"strings"
 
 	"wsrig/internal/result"
 )
@@ -15,8 +18,8 @@ type Proxy interface {
 	// Binary is the program, Package the Debian package that brings it.
 	Binary() string
 	Package() string
-	// Version asks the installed binary for its version ("2.6.12").
-	Version(ctx context.Context) (string, error)
+	// Version asks the program that run runs for its version ("2.6.12").
+	Version(ctx context.Context, run Run) (string, error)
 	// Variants are the shipped configurations, sorted, each with its summary (the
 	// first comment line of the file).
 	Variants() map[string]string
@@ -35,9 +38,9 @@ type Proxy interface {
 	Declared(cfg Config, path string) (result.Declared, error)
 	// Balance models how cfg chooses a node for a new connection to path.
 	Balance(cfg Config, path string) (Balance, error)
-	// Check has the proxy itself check cfg, in dir (haproxy -c, nginx -t). The
-	// error carries what the proxy printed.
-	Check(ctx context.Context, cfg Config, dir string) error
+	// Check has the proxy itself check cfg, in dir (haproxy -c, nginx -t), by the
+	// program that run runs. The error carries what the proxy printed.
+	Check(ctx context.Context, run Run, cfg Config, dir string) error
 	// Unit is how to run cfg. It sets everything but Name and Role.
 	Unit(cfg Config) Unit
 	// Reload makes a running instance load its files again, the way operators do
@@ -59,6 +62,23 @@ type Source struct {
 	FileName string // haproxy.cfg, nginx.conf
 	Text     string
 	Own      bool // a user's own file: no template, addresses are rewritten
+}
+
+// reads is the directory of a user's own file, where files that it names relative to
+// itself are. The root of all directories is none: a container has its own.
+func (s Source) reads() ([]string, error) {
+	if !s.Own {
+		return nil, nil
+	}
+	path, _, _ := strings.Cut(s.Name, "#")
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Name, err)
+	}
+	if dir == string(filepath.Separator) {
+		return nil, nil
+	}
+	return []string{dir}, nil
 }
 
 // RenderInput is what a configuration is rendered for.

@@ -30,7 +30,7 @@ func (p *standInProxy) Render(src testbed.Source, in testbed.RenderInput) (testb
 	return testbed.Config{Source: src, Text: fmt.Sprintf("rendered for %d nodes", len(in.Nodes)), Input: in}, p.renderErr
 }
 
-func (p *standInProxy) Check(_ context.Context, _ testbed.Config, dir string) error {
+func (p *standInProxy) Check(_ context.Context, _ testbed.Run, _ testbed.Config, dir string) error {
 	if _, err := os.Stat(dir); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 // quotaGroups are the control groups of this process.
 func quotaGroups(t *testing.T) []string {
 	t.Helper()
-	h, err := cpuHierarchy("/proc/self")
+	h, err := findHierarchy("/proc/self", "cpu")
 	if err != nil {
 		return nil
 	}
@@ -141,7 +141,7 @@ func TestTheCPUHierarchyIsFoundInBothVersions(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		h, err := cpuHierarchy(dir)
+		h, err := findHierarchy(dir, "cpu")
 		if row.none {
 			if err == nil || !strings.Contains(err.Error(), "leave node_cpu out") {
 				t.Errorf("%s: error %v", row.sentence, err)

@@ -7,15 +7,16 @@ import (
 	"os/exec"
 )
 
-// LeastCPU is the smallest CPU limit of a unit, in cores.
-const LeastCPU = 0.001
-
-// quota limits one unit's CPU: on Linux only.
+// quota limits one unit: on Linux only.
 type quota struct{}
 
-func newQuota(float64) (*quota, error) {
-	return nil, errors.New("a CPU limit needs the control groups of Linux; leave node_cpu out")
+func newQuota(l UnitLimits) (*quota, error) {
+	if l == (UnitLimits{}) {
+		return nil, nil
+	}
+	return nil, errors.New("a limit of CPU or memory needs the control groups of Linux; leave it out, or use --runtime docker")
 }
 
 func (*quota) start(cmd *exec.Cmd) error { return cmd.Start() }
+func (*quota) ranOut() bool              { return false }
 func (*quota) remove() error             { return nil }

@@ -1,35 +1,24 @@
 package testbed
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
-	"syscall"
 )
 
 // ProcessRuntime runs units as local processes on loopback. Every unit is a
 // process group of its own; if this program dies without ending its units, the
 // kernel sends each unit's first process SIGTERM.
 type ProcessRuntime struct {
-	self    string
-	workDir string
-	logDir  string
-
+	*workspace
+	self  string
 	spawn chan func() // run on one locked thread; see spawner
 
-	mu        sync.Mutex
-	reserved  []int // file descriptors that hold ports
-	instances []*process
-	closed    bool
+	instances []*process // guarded by mu
 
 	closeOnce sync.Once
 	closeErr  error
@@ -39,43 +28,25 @@ type ProcessRuntime struct {
 // temporary one, removed by Close, and print to files in logDir, which stay. self
 // is the program that stands for Self; "" is this very executable.
 func NewProcessRuntime(self, logDir string) (*ProcessRuntime, error) {
-	if self == "" {
-		exe, err := os.Executable()
-		if err != nil {
-			return nil, fmt.Errorf("find this program's own file: %w", err)
-		}
-		self = exe
-	}
-	if strings.ContainsRune(self, filepath.Separator) {
-		// Units run in directories of their own.
-		abs, err := filepath.Abs(self)
-		if err != nil {
-			return nil, fmt.Errorf("find %s: %w", self, err)
-		}
-		self = abs
-	}
-	logDir, err := filepath.Abs(logDir)
+	self, err := absSelf(self)
 	if err != nil {
-		return nil, fmt.Errorf("log directory: %w", err)
+		return nil, err
 	}
-	if err := os.MkdirAll(logDir, 0o755); err != nil {
-		return nil, fmt.Errorf("log directory: %w", err)
-	}
-	work, err := os.MkdirTemp("", "wsrig-")
+	space, err := newWorkspace(logDir)
 	if err != nil {
-		return nil, fmt.Errorf("working directory: %w", err)
+		return nil, err
 	}
-	// Proxies started as root drop their privileges and must still reach their files.
-	if err := os.Chmod(work, 0o755); err != nil {
-		return nil, errors.Join(fmt.Errorf("working directory: %w", err), os.RemoveAll(work))
+	owner, err := thisProcess()
+	if err == nil {
+		err = writeRecord(space.workDir, record{Owner: owner})
 	}
-	r := &ProcessRuntime{self: self, workDir: work, logDir: logDir, spawn: make(chan func())}
+	if err != nil {
+		return nil, errors.Join(err, space.remove())
+	}
+	r := &ProcessRuntime{workspace: space, self: self, spawn: make(chan func())}
 	go r.spawner()
 	return r, nil
 }
-
-// errClosed is also what a unit gets that is started while its runtime closes.
-var errClosed = errors.New("the runtime is closed")
 
 // spawner starts all processes from one thread that lives as long as the runtime:
 // the parent-death signal is tied to the thread that forked (prctl(2),
@@ -109,7 +80,8 @@ func (r *ProcessRuntime) startProcess(p *process, cmd *exec.Cmd, q *quota) (*lif
 	if cmd.Process == nil {
 		return nil, err
 	}
-	return p.adopt(cmd, q), err
+	l := p.adopt(cmd, q)
+	return l, errors.Join(err, recordUnit(r.workDir, p.unit.Name, l.pid))
 }
 
 // Name implements Runtime.
@@ -117,68 +89,27 @@ func (r *ProcessRuntime) Name() string { return "process" }
 
 // Reserve implements Runtime. The ports are on 127.0.0.1. On error none is kept.
 func (r *ProcessRuntime) Reserve(_ context.Context, unit string, want map[string]int) (map[string]Port, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return nil, errClosed
+	addrs, err := r.reserve(unit, want)
+	if err != nil {
+		return nil, err
 	}
-	// Fixed ports first: a free one must not happen to be the same.
-	names := slices.SortedFunc(maps.Keys(want), func(a, b string) int {
-		return cmp.Or(cmp.Compare(want[b], want[a]), cmp.Compare(a, b))
-	})
-	ports := make(map[string]Port, len(want))
-	var held []int
-	for _, name := range names {
-		fd, addr, err := reservePort(want[name])
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: port %q: %w", unit, name, err), closeAll(held))
-		}
-		if fd >= 0 {
-			held = append(held, fd)
-		}
+	ports := make(map[string]Port, len(addrs))
+	for name, addr := range addrs {
 		ports[name] = Port{Listen: addr, Peer: addr, Host: addr}
 	}
-	r.reserved = append(r.reserved, held...)
 	return ports, nil
 }
 
-func closeAll(fds []int) error {
-	var errs []error
-	for _, fd := range fds {
-		errs = append(errs, os.NewSyscallError("close", syscall.Close(fd)))
-	}
-	return errors.Join(errs...)
-}
-
-// Dir implements Runtime.
-func (r *ProcessRuntime) Dir(unit string) (string, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.makeDir(unit)
-}
-
-// makeDir is Dir for who holds mu, so that Close removes whatever it makes.
-func (r *ProcessRuntime) makeDir(unit string) (string, error) {
-	if r.closed {
-		return "", errClosed
-	}
-	if unit != filepath.Base(unit) || !filepath.IsLocal(unit) || unit == "." {
-		return "", fmt.Errorf("%q cannot be the name of a unit: it must be a plain file name", unit)
-	}
-	dir := filepath.Join(r.workDir, unit)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("%s: unit directory: %w", unit, err)
-	}
-	return dir, nil
-}
-
 // Lookup implements Runtime.
-func (r *ProcessRuntime) Lookup(u Unit) error {
+func (r *ProcessRuntime) Lookup(_ context.Context, u Unit) error {
 	_, err := r.find(u)
 	return err
 }
 
 func (r *ProcessRuntime) find(u Unit) (string, error) {
+	if u.Image != "" {
+		return "", fmt.Errorf("%s: the image %s needs containers; use --runtime docker", u.Name, u.Image)
+	}
 	binary := u.Binary
 	if binary == Self {
 		binary = r.self
@@ -188,6 +119,15 @@ func (r *ProcessRuntime) find(u Unit) (string, error) {
 		return "", &MissingBinaryError{Unit: u.Name, Binary: u.Binary, Err: err}
 	}
 	return path, nil
+}
+
+// Run implements Runtime.
+func (r *ProcessRuntime) Run(ctx context.Context, u Unit, dir string) (string, error) {
+	path, err := r.find(u)
+	if err != nil {
+		return "", err
+	}
+	return LocalRun(path)(ctx, dir, u.Args...)
 }
 
 // Start implements Runtime.
@@ -224,17 +164,11 @@ func (r *ProcessRuntime) place(u Unit, path string) (*process, error) {
 			return nil, fmt.Errorf("%s: a unit of this name runs already", u.Name)
 		}
 	}
-	dir, err := r.makeDir(u.Name)
+	dir, err := r.workspace.place(u)
 	if err != nil {
 		return nil, err
 	}
-	if err := writeFiles(dir, u.Files); err != nil {
-		return nil, fmt.Errorf("%s: %w", u.Name, err)
-	}
-	p := &process{
-		runtime: r, unit: u, path: path, dir: dir,
-		logPath: filepath.Join(r.logDir, u.Name+".log"),
-	}
+	p := &process{runtime: r, unit: u, path: path, dir: dir, logPath: r.logPath(u.Name)}
 	r.instances = append(r.instances, p)
 	return p, nil
 }
@@ -255,24 +189,8 @@ func (r *ProcessRuntime) close(ctx context.Context) error {
 	for _, p := range slices.Backward(r.instances) {
 		errs = append(errs, p.Stop(ctx))
 	}
-	errs = append(errs, closeAll(r.reserved), os.RemoveAll(r.workDir))
+	errs = append(errs, r.remove())
 	return errors.Join(errs...)
-}
-
-func writeFiles(dir string, files []File) error {
-	for _, f := range files {
-		if !filepath.IsLocal(f.Name) {
-			return fmt.Errorf("file %q is outside the unit's directory", f.Name)
-		}
-		path := filepath.Join(dir, f.Name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return fmt.Errorf("file %s: %w", f.Name, err)
-		}
-		if err := os.WriteFile(path, f.Data, 0o644); err != nil {
-			return fmt.Errorf("file %s: %w", f.Name, err)
-		}
-	}
-	return nil
 }
 
 // MissingBinaryError says that a unit's program cannot be found or run.

@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,18 +16,55 @@ type Spec struct {
 	Bus      string // redis, miniredis or none
 	Nodes    int
 	NodePing time.Duration // nodes ping their clients this often; 0 never
-	NodeCPU  float64       // cores that each node may use; 0 sets no limit
 	NodeArgs []string      // more options for wsrig chatnode
 	// NodeBinary is the program that plays the nodes; "" is this one. Its first argument
 	// is chatnode.
 	NodeBinary string
 	NodeCmd    []string // what runs instead of wsrig chatnode; see ParseNodeCommand
 	Proxy      Proxy    // nil for direct
+	Program    Program  // what runs the proxy
 	Source     Source   // the proxy's configuration
 	Port       int      // fixed port of the proxy; 0 takes a free one
 	Clients    int      // how many clients at once it must carry
 	Size       Size     // how it is spread over processes and addresses
 	Token      string   // secret of the workers' control API
+
+	NodeLimits  UnitLimits // of each node
+	ProxyLimits UnitLimits // of each proxy unit
+}
+
+// Program is which version of a proxy to run. The zero Program is the runtime's own:
+// the one in PATH, or its default image.
+type Program struct {
+	Binary string `json:"binary,omitempty"` // path of a program on this machine
+	Image  string `json:"image,omitempty"`  // container image that has the driver's Binary in its PATH
+}
+
+// of is u run by the program.
+func (p Program) of(u Unit) Unit {
+	if p.Binary != "" {
+		u.Binary = p.Binary
+	}
+	u.Image = p.Image
+	return u
+}
+
+// Unit is a unit that the program runs, for Lookup, Provide and Run.
+func (p Program) Unit(proxy Proxy) Unit {
+	return p.of(Unit{Name: "proxy", Role: RoleProxy, Binary: proxy.Binary()})
+}
+
+// Version asks the program of a proxy for its version.
+func (p Program) Version(ctx context.Context, where Programs, proxy Proxy) (string, error) {
+	return proxy.Version(ctx, runner(where, p.Unit(proxy)))
+}
+
+// runner runs the program of u.
+func runner(where Programs, u Unit) Run {
+	return func(ctx context.Context, dir string, args ...string) (string, error) {
+		u.Args = args
+		return where.Run(ctx, u, dir)
+	}
 }
 
 // Size is how a testbed is spread over processes and addresses, so that its clients
@@ -99,7 +137,7 @@ func nodeUnit(spec Spec, name string, port Port, redis *Unit) Unit {
 		Name: name, Role: RoleNode, Binary: cmp.Or(spec.NodeBinary, Self), Args: append(args, spec.NodeArgs...),
 		Ports: map[string]Port{"http": port},
 		Ready: httpReady("http", "/readyz"), StopSignal: SigTerm, StopGrace: startGrace,
-		Limits: UnitLimits{CPU: spec.NodeCPU},
+		Limits: spec.NodeLimits,
 	}
 }
 

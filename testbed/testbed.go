@@ -21,8 +21,9 @@ type Testbed struct {
 	Proxies []Instance
 	Workers []Instance
 
-	adding  sync.Mutex // held by AddNode
-	mu      sync.Mutex // guards Nodes, which AddNode makes longer while units are sampled
+	adding  sync.Mutex      // held by AddNode
+	mu      sync.Mutex      // guards Nodes, which AddNode makes longer while units are sampled, and offline
+	offline map[string]bool // units that are disconnected
 	runtime Runtime
 	died    chan *ExitError
 	watch   sync.WaitGroup
@@ -30,8 +31,9 @@ type Testbed struct {
 	once    sync.Once
 }
 
-// startTimeout is how long all units together may take to serve.
-const startTimeout = 30 * time.Second
+// startTimeout is how long all units together may take to serve. Containers take a
+// second each on a busy machine.
+const startTimeout = 60 * time.Second
 
 // Up starts a testbed on rt: Redis, nodes, proxy, workers, each ready before the
 // next kind. On error nothing is left running. A configuration that the proxy or
@@ -193,7 +195,7 @@ func prepare(ctx context.Context, rt Runtime, spec Spec) (*prepared, error) {
 			return nil, err
 		}
 		u := nodeUnit(spec, name, ports["http"], p.redis)
-		if err := rt.Lookup(u); err != nil {
+		if err := rt.Lookup(ctx, u); err != nil {
 			return nil, explain(spec.NodeCmd, err)
 		}
 		p.nodes = append(p.nodes, u)
@@ -261,11 +263,15 @@ func (p *prepared) prepareProxy(ctx context.Context, rt Runtime, spec Spec, i in
 		return &ConfigError{err}
 	}
 	u := spec.Proxy.Unit(cfg)
-	u.Name, u.Role, u.Ports = name, RoleProxy, ports
-	if err := rt.Lookup(u); err != nil {
+	u.Name, u.Role, u.Ports, u.Limits = name, RoleProxy, ports, spec.ProxyLimits
+	u = spec.Program.of(u)
+	if u.Reads, err = spec.Source.reads(); err != nil {
+		return &ConfigError{err}
+	}
+	if err := rt.Lookup(ctx, u); err != nil {
 		return err
 	}
-	if err := spec.Proxy.Check(ctx, cfg, in.Dir); err != nil {
+	if err := spec.Proxy.Check(ctx, runner(rt, u), cfg, in.Dir); err != nil {
 		return &ConfigError{err}
 	}
 	if p.proxies = append(p.proxies, u); i == 0 {

@@ -3,6 +3,8 @@ package testbed
 import (
 	"context"
 	"fmt"
+	"net"
+	"strconv"
 	"time"
 )
 
@@ -24,13 +26,15 @@ const Self = "wsrig"
 type Unit struct {
 	Name   string // unique within the testbed: redis, n1, proxy, worker1
 	Role   Role
-	Binary string   // looked up in PATH; Self for this program
+	Binary string   // a name looked up in PATH, or a path; Self for this program
+	Image  string   // container image instead of the docker runtime's own for Binary
 	Args   []string // addresses come from Runtime.Reserve
-	Env    []string // KEY=value, beside PATH, HOME, LANG and TMPDIR
+	Env    []string // KEY=value, beside PATH, HOME, LANG and TMPDIR, or what the image sets
 	Files  []File   // written into the unit's directory before it starts
 	// WorkDir is where the program starts: "" in the unit's directory, else there,
 	// relative to this program's.
 	WorkDir string
+	Reads   []string // directories of this machine that its files name; a container gets them read-only
 	Ports   map[string]Port
 	Ready   func(context.Context, Instance) error // one probe; nil once it serves
 	// StopSignal ends the unit in an orderly way ("": TERM); StopGrace later it is
@@ -43,7 +47,8 @@ type Unit struct {
 // UnitLimits bound what a unit may use of the machine. A runtime that cannot keep a
 // limit refuses to start the unit.
 type UnitLimits struct {
-	CPU float64 // cores, all processes of the unit together; 0 sets no limit
+	CPU    float64 // cores, all processes of the unit together; 0 sets no limit
+	Memory uint64  // bytes, all processes of the unit together; 0 sets no limit
 }
 
 // File is a file of a unit. Name is relative to the unit's directory.
@@ -57,6 +62,13 @@ type Port struct {
 	Listen string // what the unit binds, host:port
 	Peer   string // what other units dial
 	Host   string // what this program dials; on loopback
+}
+
+// Inside is the port on the unit's own loopback, for addresses of a configuration that
+// both ends of are within the unit.
+func (p Port) Inside() string {
+	_, number := splitAddr(p.Listen)
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(number))
 }
 
 // Signal is a signal by its operator's name.
@@ -85,7 +97,9 @@ type Runtime interface {
 	// Dir is the directory that unit will work in; it exists from now on.
 	Dir(unit string) (string, error)
 	// Lookup tells whether u's program is there; a *MissingBinaryError if not.
-	Lookup(u Unit) error
+	Lookup(ctx context.Context, u Unit) error
+	// Run of Programs takes a directory by Dir, or "" for none.
+	Programs
 	// Start starts u and waits until it is ready, dead, or ctx ends. On any
 	// error nothing of the unit is left running. The error of a unit that died
 	// is an *ExitError, that of one that lives and does not serve a
@@ -104,6 +118,9 @@ type Instance interface {
 	LogPath() string
 	// PID is the unit's first process, or 0 where there is none on this host.
 	PID() int
+	// OwnPID is the number of the first process as the unit itself sees it: PID, or 1
+	// in a container.
+	OwnPID() int
 	// Signal sends s to the unit's first process (STOP, CONT and KILL: to all of
 	// its processes, as a crash or a freeze of the machine would). After STOP all of
 	// them stand still.

@@ -23,7 +23,7 @@ func TestCommittedBaselinesFitTheirScenarios(t *testing.T) {
 			if !slices.Contains(scenarios.Names(), name) {
 				t.Fatalf("there is no scenario %s", name)
 			}
-			o := runOptions{runtime: "process", baseline: path}
+			o := runOptions{runtimeOptions: runtimeOptions{runtime: "process"}, baseline: path}
 			if err := o.complete(); err != nil {
 				t.Fatal(err)
 			}

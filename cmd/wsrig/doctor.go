@@ -150,14 +150,14 @@ func programs(ctx context.Context) []program {
 	}
 	for _, d := range (catalog{}).Drivers() {
 		add(need(d), func() string {
-			v, err := proxies[d].Version(ctx)
+			v, err := proxies[d].Version(ctx, testbed.LocalRun(proxies[d].Binary()))
 			if err != nil {
 				return "" // told as unknown: a run with this proxy says why
 			}
 			return v
 		})
 	}
-	add(testbed.RedisNeed, func() string { return redisVersion(ctx) })
+	add(testbed.RedisNeed, func() string { return redisVersion(ctx, testbed.Local{}) })
 	return all
 }
 

@@ -59,7 +59,7 @@ func TestASignalLeavesNothing(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "interrupted.yaml"), []byte(text), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			run := startRun(t, dir, tmp, "run", "./interrupted.yaml")
+			run := startRun(t, dir, append(os.Environ(), "TMPDIR="+tmp), wsrigBinary, "run", "./interrupted.yaml")
 			switch row.until {
 			case "start":
 				run.awaitUnits(t, tmp, "redis-server")
@@ -114,11 +114,11 @@ type testRun struct {
 	seen  []string
 }
 
-func startRun(t *testing.T, dir, tmp string, args ...string) *testRun {
+func startRun(t *testing.T, dir string, env []string, argv ...string) *testRun {
 	t.Helper()
-	r := &testRun{cmd: exec.Command(wsrigBinary, args...), lines: make(chan string, 1000), done: make(chan error, 1)}
+	r := &testRun{cmd: exec.Command(argv[0], argv[1:]...), lines: make(chan string, 1000), done: make(chan error, 1)}
 	r.cmd.Dir = dir
-	r.cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+	r.cmd.Env = env
 	out, in := io.Pipe()
 	r.cmd.Stdout, r.cmd.Stderr = in, in
 	if err := r.cmd.Start(); err != nil {

@@ -20,6 +20,7 @@ import (
 
 	nodechat "wsrig/peers/node-chat"
 	"wsrig/testbed"
+	"wsrig/testbed/dockertest"
 )
 
 // wsrigBinary is this command, built for the tests: units start it again, so the
@@ -42,6 +43,10 @@ func TestMain(m *testing.M) {
 		code = m.Run()
 	}
 	os.RemoveAll(dir)
+	if err := dockertest.RemoveBuilt(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	os.Exit(code)
 }
 

@@ -54,7 +54,7 @@ func TestASignalRemovesTheTreeOfTheBase(t *testing.T) {
 				}
 			}
 			inGit(t, dir)
-			run := startRun(t, dir, tmp, "regress", "--base", "main", "./interrupted.yaml")
+			run := startRun(t, dir, append(os.Environ(), "TMPDIR="+tmp), wsrigBinary, "regress", "--base", "main", "./interrupted.yaml")
 			run.awaitLine(t, "connect 40 clients")
 			trees, err := filepath.Glob(filepath.Join(tmp, "wsrig-base-*", "tree", "haproxy", "round-robin.cfg"))
 			if err != nil || len(trees) != 1 {

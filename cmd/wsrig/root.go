@@ -61,10 +61,11 @@ func codeOf(ctx context.Context, err error) int {
 	var missing *testbed.MissingBinaryError
 	var install *testbed.CannotInstallError
 	var dead *testbed.ExitError
+	var docker *testbed.DockerError
 	switch {
 	case errors.As(err, &config), errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &missing), errors.As(err, &install), errors.As(err, &dead):
+	case errors.As(err, &missing), errors.As(err, &install), errors.As(err, &dead), errors.As(err, &docker):
 		return exitTestbed
 	case ctx.Err() != nil:
 		return exitInterrupted
@@ -100,7 +101,7 @@ Exit codes: 0 pass; 1 a check failed or something became worse; 2 usage, or a ba
 	})
 	root.AddCommand(
 		newRunCommand(), newCheckCommand(), newListCommand(), newReportCommand(), newCompareCommand(), newRegressCommand(),
-		newDepsCommand(), newDoctorCommand(), newUpCommand(), newLoadgenCommand(), newChatnodeCommand(), newHealthcheckCommand(),
+		newDepsCommand(), newDoctorCommand(), newUpCommand(), newDownCommand(), newLoadgenCommand(), newChatnodeCommand(), newHealthcheckCommand(),
 		newMiniredisCommand(),
 	)
 	return root

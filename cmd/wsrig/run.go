@@ -27,12 +27,11 @@ import (
 // runOptions are the flags of wsrig run.
 type runOptions struct {
 	scenario.Options
+	runtimeOptions
 	set      []string
 	out      string
 	asJSON   bool
-	install  bool
 	nodeCmd  string
-	runtime  string
 	baseline string
 	repeat   []string          // more arguments that repeat the run
 	sides    map[string]string // of a run that compares two trees: what each side is
@@ -49,7 +48,8 @@ scenario's steps, measure, judge the checks, and write results/SCENARIO/TIME-ID/
 
 SCENARIO is a shipped one (see wsrig list) or a file, with a / in it or ending in .yaml.
 A --proxy is direct, DRIVER:VARIANT, or a configuration file of your own; its addresses
-are replaced by the testbed's, the rest stays as it is.
+are replaced by the testbed's, the rest stays as it is. @image=IMAGE or @bin=PATH behind it
+names the program that runs it, so that versions compare.
 
 A --node-cmd is started from here for every chat node, with HOST, PORT, NODE_NAME and
 REDIS_URL in its environment. It is ready when it answers GET /readyz, with any page or
@@ -58,7 +58,9 @@ node it is. It ends on SIGTERM.`,
 		Example: `  wsrig run idle-timeout
   wsrig run idle-timeout --proxy direct --proxy /etc/haproxy/haproxy.cfg --set idle=30s
   wsrig run smoke --proxy direct        # needs nothing installed
-  wsrig run smoke --node-cmd 'node server.js'`,
+  wsrig run smoke --node-cmd 'node server.js'
+  wsrig run smoke --runtime docker --proxy haproxy:round-robin@image=haproxy:3.2
+  wsrig run versions --haproxy-bin /usr/sbin/haproxy --haproxy-bin ./haproxy-3.2/haproxy`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.complete(); err != nil {
@@ -102,20 +104,21 @@ func runScenario(cmd *cobra.Command, name string, o runOptions) error {
 
 // measure runs a scenario, judges it, and keeps what it measured in the directory that it
 // returns. After an error of the run itself it has told where the results so far are.
-func measure(cmd *cobra.Command, name string, o runOptions) (*result.Run, string, error) {
+func measure(cmd *cobra.Command, name string, o runOptions) (run *result.Run, dir string, err error) {
 	ctx := cmd.Context()
 	plan, err := loadPlan(name, o.Options)
 	if err != nil {
 		return nil, "", err
 	}
-	if err := fit(plan); err != nil {
+	if err := fit(plan, *o.Runtime); err != nil {
 		return nil, "", err
 	}
-	bus, err := provide(ctx, plan, o.install, cmd.ErrOrStderr())
+	where, err := runtimes[o.runtime](ctx, plan, o.runtimeOptions, cmd.ErrOrStderr())
 	if err != nil {
 		return nil, "", err
 	}
-	dir, err := newResultDir(o.out, plan.Scenario)
+	defer func() { err = errors.Join(err, where.close()) }()
+	dir, err = newResultDir(o.out, plan.Scenario)
 	if err != nil {
 		return nil, "", err
 	}
@@ -125,15 +128,14 @@ func measure(cmd *cobra.Command, name string, o runOptions) (*result.Run, string
 	}
 	show := newProgress(cmd.ErrOrStderr(), plan.Trials)
 	runner := scenario.Runner{
-		Proxies:    proxies,
-		NewRuntime: func(logDir string) (testbed.Runtime, error) { return testbed.NewProcessRuntime("", logDir) },
-		Bus:        bus, Nodes: o.nodes, Dir: dir, Progress: show,
+		Proxies: proxies, NewRuntime: where.newRuntime, Bus: where.bus, Nodes: o.nodes, Dir: dir, Progress: show,
 	}
 	started := time.Now().UTC()
 	run, runErr := runner.Run(ctx, plan)
 	show.Close()
 
-	run.Environment = environment(context.WithoutCancel(ctx), drivers(plan), usesNode(plan), busOf(plan, bus))
+	run.Environment = environment(context.WithoutCancel(ctx), plan, where)
+	run.Environment.Runtime = o.runtime
 	run.Environment.RunID, run.Environment.SelfNoise = filepath.Base(dir), noise
 	run.Environment.Started, run.Environment.Ended = started, time.Now().UTC()
 	run.Environment.Command, run.Environment.Sides = command(plan, cmd.Name(), name, o), o.sides
@@ -197,32 +199,15 @@ func providePrograms(ctx context.Context, needs []testbed.Need, redis, install b
 	return "", nil
 }
 
-// drivers lists the proxies that a plan runs.
+// drivers lists the proxies that a plan runs by their installed program.
 func drivers(plan *scenario.Plan) []string {
 	var names []string
 	for _, c := range plan.Cells {
-		if d := c.Proxy.Driver; d != "" && !slices.Contains(names, d) {
+		if d := c.Proxy.Driver; d != "" && c.Proxy.Program.Binary == "" && !slices.Contains(names, d) {
 			names = append(names, d)
 		}
 	}
 	return names
-}
-
-// usesNode tells whether a plan is known to run Node.js.
-func usesNode(plan *scenario.Plan) bool {
-	return slices.ContainsFunc(plan.Cells, func(c scenario.CellPlan) bool { return len(testbed.NodeNeeds(c.Testbed.NodeCmd)) > 0 })
-}
-
-func busOf(plan *scenario.Plan, standIn string) string {
-	for _, c := range plan.Cells {
-		if c.Testbed.Bus == testbed.BusRedis {
-			if standIn != "" {
-				return standIn
-			}
-			return testbed.BusRedis
-		}
-	}
-	return testbed.BusNone
 }
 
 // command is the command line that repeats the run, seed included.
@@ -240,7 +225,7 @@ func command(plan *scenario.Plan, verb, name string, o runOptions) []string {
 	for _, s := range o.set {
 		args = append(args, "--set", s)
 	}
-	return args
+	return append(args, o.runtimeOptions.command()...)
 }
 
 // newResultDir makes OUT/SCENARIO/UTC-ID and returns it.

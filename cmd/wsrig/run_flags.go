@@ -16,9 +16,8 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 	f.StringSliceVar(&o.set, "set", nil, "`KNOB=VALUE` to set instead of the scenario's, as clients=500")
 	f.StringVar(&o.out, "out", defaultOut, "`directory` for results")
 	f.BoolVar(&o.asJSON, "json", false, "print the run as JSON, without raw histograms, and everything else on standard error")
-	f.BoolVar(&o.install, "install", false, "install missing programs with apt-get, as root or through sudo")
 	f.StringVar(&o.nodeCmd, "node-cmd", "", "`command` to run as chat nodes instead of wsrig's own, or the peer node-chat; short for --set node_cmd=COMMAND")
-	f.StringVar(&o.runtime, "runtime", "process", "where the units run")
+	o.runtimeOptions.flags(cmd)
 }
 
 // complete judges the flags that need no scenario.
@@ -35,8 +34,5 @@ func (o *runOptions) complete() error {
 		}
 		o.Set[k] = v
 	}
-	if o.runtime != "process" {
-		return usageError{fmt.Errorf("--runtime %s: this build runs local processes only; use --runtime process", o.runtime)}
-	}
-	return nil
+	return o.apply(&o.Options)
 }

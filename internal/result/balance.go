@@ -11,7 +11,7 @@ import (
 // "more" one without a fault since the connect before it. Every metric of the family
 // balance is there for each phase too: balance.restart.fair is that of the clients
 // who connected after a restart. Of several phases of one name it is the last one's.
-var Phases = []string{"start", "more", "kill", "stop", "continue", "restart", "reload", "add"}
+var Phases = []string{"start", "more", "kill", "stop", "continue", "restart", "reload", "add", "disconnect", "reconnect"}
 
 // balanceFamily begins the names of the metrics that phases have of their own.
 const balanceFamily = "balance."

@@ -56,7 +56,7 @@ type Mark struct {
 	Cell  string  `json:"cell"`
 	Trial int     `json:"trial"`
 	Step  int     `json:"step"` // index into the cell's steps
-	Kind  string  `json:"kind"` // step kind, or the fault: kill, stop, continue, restart, reload
+	Kind  string  `json:"kind"` // step kind, or the fault: kill, stop, continue, restart, reload, add, network disconnect, reconnect
 	Text  string  `json:"text"` // for people: "kill n1"
 	Start float64 `json:"start_s"`
 	End   float64 `json:"end_s"`

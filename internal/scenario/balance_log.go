@@ -55,11 +55,11 @@ func (t *trial) noteFault(verb, unit string, thawed bool) {
 	case unit == "proxy" && (verb == Reload || verb == Restart || verb == Kill):
 		l.fresh = t.clients
 	case !isNodeName(unit):
-	case verb == Stop && thawed:
+	case lasts(verb) && thawed:
 		l.healed = true
-	case verb == Kill || verb == Stop:
+	case verb == Kill || lasts(verb):
 		l.down[unit] = true
-	case verb == Continue || verb == Restart:
+	case verb == Continue || verb == Restart || verb == Reconnect:
 		l.healed = l.healed || l.down[unit]
 		delete(l.down, unit)
 	}
@@ -92,6 +92,9 @@ func (t *trial) beginPhase(s *Connect, sources []string) error {
 
 // endPhase counts the connections of the proxy's processes.
 func (t *trial) endPhase(ctx context.Context) error {
+	if t.tb.Offline(testbed.ProxyName(0)) {
+		return nil
+	}
 	workers, err := t.tb.WorkerProcesses(ctx)
 	if err != nil {
 		return err

@@ -54,11 +54,12 @@ func combination(varied []variation, i int) []variation {
 func (r *resolution) cell(p chosenProxy, fixed, chosen []variation) judgedCell {
 	t := r.file.Testbed
 	c := &CellPlan{
-		ID:      p.ref.String(),
-		Proxy:   p.ref,
-		Params:  map[string]string{},
-		Testbed: TestbedPlan{Nodes: int(t.Nodes), Bus: string(t.Bus), NodeCPU: float64(t.NodeCPU), NodeArgs: t.NodeArgs, NodeCmd: t.NodeCmd.words(), ProxyPort: t.ProxyPort},
-		Steps:   make([]Step, len(r.file.Steps)),
+		ID:     p.ref.String(),
+		Proxy:  p.ref,
+		Params: map[string]string{},
+		Testbed: TestbedPlan{Nodes: int(t.Nodes), Bus: string(t.Bus), NodeCPU: float64(t.NodeCPU), NodeMemory: uint64(t.NodeMemory), NodeArgs: t.NodeArgs, NodeCmd: t.NodeCmd.words(),
+			ProxyPort: t.ProxyPort, ProxyCPU: float64(t.ProxyCPU), ProxyMemory: uint64(t.ProxyMemory)},
+		Steps: make([]Step, len(r.file.Steps)),
 	}
 	for i, s := range r.file.Steps {
 		c.Steps[i] = clone(s)
@@ -109,7 +110,7 @@ func clone(s Step) Step {
 // judge goes through the steps of a cell and reports what cannot work.
 func (r *resolution) judge(c *CellPlan, from chosenProxy) judgedCell {
 	f := r.file
-	p := &progress{cell: c, kinds: map[string]bool{}, units: map[string]unitState{}, where: f.where}
+	p := &progress{cell: c, runtime: r.options.Runtime, kinds: map[string]bool{}, units: map[string]unitState{}, where: f.where}
 	if r.abilities {
 		p.proxies = from.from
 	}
@@ -123,6 +124,9 @@ func (r *resolution) judge(c *CellPlan, from chosenProxy) judgedCell {
 			r.order = append(r.order, problem)
 		}
 		r.faults[problem] = append(r.faults[problem], c.ID)
+	}
+	if rt := r.options.Runtime; rt != nil && !rt.Binaries && len(c.Testbed.NodeCmd) > 0 {
+		p.report("testbed.node_cmd", fmt.Sprintf("%s is a program of this machine, which the %s runtime cannot run; use --runtime process, or node_cmd: wsrig", c.Testbed.NodeCmd[0], rt.Runtime))
 	}
 	if len(c.Testbed.NodeCmd) > 0 && len(c.Testbed.NodeArgs) > 0 {
 		p.report("testbed.node_args", fmt.Sprintf("node_args are options of wsrig chatnode, and the nodes are %s; remove them, or use node_cmd: wsrig", c.Testbed.NodeCmd[0]))

@@ -40,10 +40,10 @@ func validateDuring(p *progress, faults []TimedFault, length Duration) {
 		}
 		verb, unit := f.Action()
 		if until := thaws[unit]; unit != "" && f.At < until {
-			p.fail(verb, "%s is stopped until %s after the step's beginning; use a later time", unit, until)
+			p.fail(verb, "%s is stopped or disconnected until %s after the step's beginning; use a later time", unit, until)
 		}
 		f.Validate(p)
-		if verb == Stop && f.For > 0 {
+		if lasts(verb) && f.For > 0 {
 			thaws[unit] = f.At + f.For
 		}
 	}
@@ -75,6 +75,10 @@ func (t *trial) actAt(ctx context.Context, at time.Time, f *Fault) error {
 	return nil
 }
 
+// cutMark is the kind of a disconnected unit's mark; disconnect is the step that
+// closes clients.
+const cutMark = "network disconnect"
+
 // mark notes that a step, or a fault during one, began at a wire time and ends now.
 func (t *trial) mark(s Step, from int64) {
 	t.marking.Lock()
@@ -83,7 +87,9 @@ func (t *trial) mark(s Step, from int64) {
 	kind := s.Kind()
 	if f, ok := s.(*Fault); ok {
 		verb, unit := f.Action()
-		kind = verb
+		if kind = verb; verb == CutOff {
+			kind = cutMark
+		}
 		t.faults = append(t.faults, faultMark{verb, unit, f.Text(), from, to})
 	}
 	t.marks = append(t.marks, result.Mark{

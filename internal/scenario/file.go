@@ -29,12 +29,15 @@ type File struct {
 
 // TestbedBlock is the testbed: key of a scenario.
 type TestbedBlock struct {
-	Nodes     Count    `json:"nodes" doc:"chat nodes behind the proxy"`
-	Bus       busName  `json:"bus" doc:"what carries messages between nodes: redis or none"`
-	NodeCPU   Share    `json:"node_cpu" doc:"CPU that each node may use, in shares of one core, so that a node is the limit and not the machine; takes root, for Linux control groups"`
-	NodeArgs  []string `json:"node_args" doc:"more options for wsrig chatnode"`
-	NodeCmd   nodeCmd  `json:"node_cmd" doc:"what runs as the nodes: wsrig (its own chatnode), node-chat (a peer on Node.js), or a command of your own, which gets HOST, PORT, NODE_NAME and REDIS_URL in its environment"`
-	ProxyPort int      `json:"proxy_port" doc:"fixed port that clients connect to; 0 takes a free one"`
+	Nodes       Count    `json:"nodes" doc:"chat nodes behind the proxy"`
+	Bus         busName  `json:"bus" doc:"what carries messages between nodes: redis or none"`
+	NodeCPU     Share    `json:"node_cpu" doc:"CPU that each node may use, in shares of one core, so that a node is the limit and not the machine; takes root, for Linux control groups, or --runtime docker"`
+	NodeMemory  Memory   `json:"node_memory" doc:"memory that each node may use; past it the kernel kills it; takes root or --runtime docker"`
+	NodeArgs    []string `json:"node_args" doc:"more options for wsrig chatnode"`
+	NodeCmd     nodeCmd  `json:"node_cmd" doc:"what runs as the nodes: wsrig (its own chatnode), node-chat (a peer on Node.js), or a command of your own, which gets HOST, PORT, NODE_NAME and REDIS_URL in its environment"`
+	ProxyCPU    Share    `json:"proxy_cpu" doc:"CPU that the proxy may use, as node_cpu"`
+	ProxyMemory Memory   `json:"proxy_memory" doc:"memory that the proxy may use, as node_memory"`
+	ProxyPort   int      `json:"proxy_port" doc:"fixed port that clients connect to; 0 takes a free one"`
 }
 
 func newFile() *File { return &File{Testbed: defaultTestbed, Trials: 1, Parallel: 1} }

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"wsrig/testbed"
 )
 
 // chosenProxy is a proxy of the matrix.
@@ -46,11 +48,6 @@ func (r *resolution) proxies() []chosenProxy {
 			// Its cells still show what else is wrong; what it is, nobody knows.
 			ref = ProxyRef{Driver: "unknown", Variant: spec}
 		}
-		if first[ref.String()] {
-			fail(fmt.Sprintf("the proxy %s is here twice; remove one", spec))
-			continue
-		}
-		first[ref.String()] = true
 		from := fmt.Sprintf("the proxies at %s have direct", r.file.where(path))
 		if flag {
 			from = "--proxy has direct"
@@ -60,10 +57,49 @@ func (r *resolution) proxies() []chosenProxy {
 			fail(err.Error())
 		}
 		for _, ref := range sides {
-			chosen = append(chosen, chosenProxy{ref, from})
+			for _, ref := range r.versions(ref) {
+				if err := r.canRun(ref.Program); err != nil {
+					fail(err.Error())
+				}
+				if first[ref.String()] {
+					fail(fmt.Sprintf("the proxy %s is here twice; remove one", spec))
+					continue
+				}
+				first[ref.String()] = true
+				chosen = append(chosen, chosenProxy{ref, from})
+			}
 		}
 	}
 	return chosen
+}
+
+// versions are a configuration with each of the programs that the flags give its
+// driver, unless it names one itself.
+func (r *resolution) versions(ref ProxyRef) []ProxyRef {
+	programs := r.options.Programs[ref.Driver]
+	if ref.Program != (testbed.Program{}) || len(programs) == 0 {
+		return []ProxyRef{ref}
+	}
+	refs := make([]ProxyRef, len(programs))
+	for i, p := range programs {
+		refs[i] = ref
+		refs[i].Program = p
+	}
+	return refs
+}
+
+// canRun tells whether the runtime can run a program.
+func (r *resolution) canRun(p testbed.Program) error {
+	rt := r.options.Runtime
+	switch {
+	case rt == nil:
+		return nil
+	case p.Image != "" && !rt.Images:
+		return fmt.Errorf("the image %s needs containers, which the %s runtime has not; use --runtime docker", p.Image, rt.Runtime)
+	case p.Binary != "" && !rt.Binaries:
+		return fmt.Errorf("%s is a program of this machine, which the %s runtime cannot run; use --runtime process, or name an image", p.Binary, rt.Runtime)
+	}
+	return nil
 }
 
 // variations are the file's, with what --set says in their place. A knob that is

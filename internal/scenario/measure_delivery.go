@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// nodeCPU is the CPU that each node's process has used so far, by process id. A
-// node that does not tell, as after a kill, is left out.
-func (t *trial) nodeCPU(ctx context.Context) map[int]time.Duration {
-	used := make(map[int]time.Duration, len(t.tb.Nodes))
+// nodeCPU is the CPU that each node has used so far, by the channel that its life ends
+// with: a node that was started again is another one. A node that does not tell, as
+// after a kill, is left out.
+func (t *trial) nodeCPU(ctx context.Context) map[<-chan struct{}]time.Duration {
+	used := make(map[<-chan struct{}]time.Duration, len(t.tb.Nodes))
 	for _, n := range t.tb.Nodes {
 		if u, err := n.Usage(ctx); err == nil && u.Procs > 0 {
-			used[n.PID()] = u.CPU
+			used[n.Done()] = u.CPU
 		}
 	}
 	return used
@@ -26,9 +27,9 @@ type cpuSpent struct {
 // add adds one step, by the nodes' CPU before and after it. A node that ended in it
 // took the rest of what it used with it, so that the whole is not known. One that
 // began in it counts from nothing.
-func (c *cpuSpent) add(before, after map[int]time.Duration) {
-	for pid, from := range before {
-		if to, alive := after[pid]; !alive || to < from {
+func (c *cpuSpent) add(before, after map[<-chan struct{}]time.Duration) {
+	for life, from := range before {
+		if to, alive := after[life]; !alive || to < from {
 			c.unknown = true
 		}
 		c.sum -= from

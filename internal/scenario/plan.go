@@ -41,10 +41,12 @@ type ProxyRef struct {
 	// Path is the file that is read in the tree of Side, which need not outlive the run;
 	// the result holds its text. "" reads File, or the variant in this program.
 	Path string `json:"-"`
+	// Program is the version to run it with; the zero one is the runtime's own.
+	Program testbed.Program `json:"program,omitzero"`
 }
 
-// String is "direct", "haproxy:short-tunnel" or "haproxy:path/to/haproxy.cfg", and of a
-// side "base:haproxy:short-tunnel".
+// String is "direct", "haproxy:short-tunnel", "haproxy:path/to/haproxy.cfg" or, with a
+// program, "haproxy:short-tunnel@image=haproxy:3.2"; and of a side "base:haproxy:short-tunnel".
 func (p ProxyRef) String() string {
 	name := p.Driver + ":" + p.Variant
 	switch {
@@ -52,6 +54,12 @@ func (p ProxyRef) String() string {
 		name = "direct"
 	case p.File != "":
 		name = p.Driver + ":" + p.File
+	}
+	switch {
+	case p.Program.Image != "":
+		name += atImage + p.Program.Image
+	case p.Program.Binary != "":
+		name += atBinary + p.Program.Binary
 	}
 	if p.Side != "" {
 		return p.Side + ":" + name
@@ -68,13 +76,16 @@ func (p ProxyRef) FilePath() string {
 
 // TestbedPlan is what the testbed: block of a scenario asks for.
 type TestbedPlan struct {
-	Nodes     int           `json:"nodes"`
-	Bus       string        `json:"bus"`                  // redis or none
-	NodePing  time.Duration `json:"node_ping"`            // 0: the nodes send no pings
-	NodeCPU   float64       `json:"node_cpu,omitempty"`   // cores that each node may use; 0: no limit
-	NodeArgs  []string      `json:"node_args,omitempty"`  // more options for wsrig chatnode
-	NodeCmd   []string      `json:"node_cmd,omitempty"`   // what runs instead of wsrig chatnode
-	ProxyPort int           `json:"proxy_port,omitempty"` // fixed port of the proxy; 0 takes a free one
+	Nodes       int           `json:"nodes"`
+	Bus         string        `json:"bus"`                    // redis or none
+	NodePing    time.Duration `json:"node_ping"`              // 0: the nodes send no pings
+	NodeCPU     float64       `json:"node_cpu,omitempty"`     // cores that each node may use; 0: no limit
+	NodeMemory  uint64        `json:"node_memory,omitempty"`  // bytes that each node may use; 0: no limit
+	NodeArgs    []string      `json:"node_args,omitempty"`    // more options for wsrig chatnode
+	NodeCmd     []string      `json:"node_cmd,omitempty"`     // what runs instead of wsrig chatnode
+	ProxyCPU    float64       `json:"proxy_cpu,omitempty"`    // cores that the proxy may use; 0: no limit
+	ProxyMemory uint64        `json:"proxy_memory,omitempty"` // bytes that the proxy may use; 0: no limit
+	ProxyPort   int           `json:"proxy_port,omitempty"`   // fixed port of the proxy; 0 takes a free one
 	// Size is how it is spread over processes and addresses to fit on the machine. It
 	// is no part of a scenario: the command fits each plan to where it runs.
 	Size testbed.Size `json:"size,omitzero"`

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"wsrig/testbed"
 )
 
 // Catalog tells which proxy configurations there are.
@@ -29,6 +31,42 @@ func ParseProxy(spec string, catalog Catalog) (ProxyRef, error) { return parsePr
 // parseProxy reads a proxy as --proxy and proxies: name it. With a nil catalog
 // only the form is judged: names and files are not looked up.
 func parseProxy(spec string, catalog Catalog) (ProxyRef, error) {
+	config, program, err := cutProgram(spec)
+	if err != nil {
+		return ProxyRef{}, err
+	}
+	ref, err := parseConfiguration(config, catalog)
+	if ref.Driver == "" && err == nil && program != (testbed.Program{}) {
+		return ref, fmt.Errorf("%q: direct runs no program; use direct", spec)
+	}
+	ref.Program = program
+	return ref, err
+}
+
+// What follows a configuration, to name the program that runs it.
+const (
+	atImage  = "@image="
+	atBinary = "@bin="
+)
+
+// cutProgram splits the program off a proxy's name: "haproxy:round-robin@image=haproxy:3.2".
+func cutProgram(spec string) (config string, p testbed.Program, err error) {
+	for mark, put := range map[string]*string{atImage: &p.Image, atBinary: &p.Binary} {
+		before, name, found := strings.Cut(spec, mark)
+		if !found {
+			continue
+		}
+		if name == "" || strings.ContainsAny(name, "@ ,") && mark == atImage && !strings.Contains(name, "@sha256:") {
+			return spec, p, fmt.Errorf("%q names no program; write %sNAME:TAG or %s/PATH behind the configuration", spec, atImage, atBinary)
+		}
+		*put = name
+		return before, p, nil
+	}
+	return spec, p, nil
+}
+
+// parseConfiguration reads a proxy's configuration as parseProxy does, without a program.
+func parseConfiguration(spec string, catalog Catalog) (ProxyRef, error) {
 	driver, rest, qualified := strings.Cut(spec, ":")
 	if strings.Contains(driver, "/") {
 		qualified = false // a colon inside a path

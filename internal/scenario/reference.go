@@ -98,6 +98,8 @@ func valueName(t reflect.Type) string {
 		return "size"
 	case reflect.TypeFor[Share]():
 		return "share"
+	case reflect.TypeFor[Memory]():
+		return "memory"
 	case reflect.TypeFor[Keepalive]():
 		return "keepalive"
 	case reflect.TypeFor[CloseCode]():
@@ -152,9 +154,10 @@ func (b *reference) values() {
 	b.row("count", "`200`", fmt.Sprintf("1 to %d", maxCount))
 	b.row("size", "`128` (bytes), `10KB` (of 1000), `4KiB` (of 1024)", fmt.Sprintf("1 to %d bytes", maxBody))
 	b.row("share", "`20%`", fmt.Sprintf("%s to %s", Share(minShare), Share(maxShare)))
+	b.row("memory", "`64MiB`, `512MB`", fmt.Sprintf("%s to %s", Memory(minMemory), Memory(maxMemory)))
 	b.row("keepalive", "`none`, `client-ping 500ms`, `node-ping 10s`", "interval: a duration")
 	b.row("command", "`wsrig`, `node-chat`, `node server.js`", "quoted as for sh; no shell runs it, and it starts in the working directory")
-	b.row("proxy", "`direct`, `haproxy:short-tunnel`, `/etc/haproxy/haproxy.cfg`, `nginx:./my.conf`", fmt.Sprintf("at most %d cells in all", maxCells))
+	b.row("proxy", "`direct`, `haproxy:short-tunnel`, `/etc/haproxy/haproxy.cfg`, `nginx:./my.conf`, with a program `haproxy:leastconn@image=haproxy:3.2` or `nginx:round-robin@bin=/opt/nginx`", fmt.Sprintf("at most %d cells in all", maxCells))
 	b.line("")
 	b.line("A file of your own is taken for a path when it holds a slash or ends in `.cfg` or `.conf`. Which proxy it is for is told")
 	b.line("from its text, its name or its suffix; write `DRIVER:PATH` where that does not tell.")

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"wsrig/testbed"
 )
 
 // Options are the flags of a run. The zero value changes nothing.
@@ -18,6 +20,11 @@ type Options struct {
 	Catalog  Catalog           // which proxies there are; nil looks nothing up
 	Trees    []Tree            // sides to compare: every proxy is a cell of each; nil for none
 	Checks   []ExtraCheck      // what must hold besides what the file says
+
+	Runtime *testbed.Abilities // what the runtime can do; nil judges nothing by it
+	// Programs are versions of a driver's proxy, by driver: each of its configurations
+	// runs with each of them, side by side, unless it names one itself.
+	Programs map[string][]testbed.Program
 }
 
 // ExtraCheck is a check that is not in the scenario's own file.

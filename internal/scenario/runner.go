@@ -198,7 +198,8 @@ func closeRuntime(ctx context.Context, rt testbed.Runtime) error {
 func (r *Runner) spec(cell *CellPlan) (testbed.Spec, error) {
 	spec := testbed.Spec{
 		Bus: cell.Testbed.Bus, Nodes: cell.Testbed.Nodes, NodePing: cell.Testbed.NodePing,
-		NodeBinary: r.Nodes[cell.Proxy.Side], NodeCPU: cell.Testbed.NodeCPU, NodeArgs: cell.Testbed.NodeArgs, NodeCmd: cell.Testbed.NodeCmd, Port: cell.Testbed.ProxyPort,
+		NodeLimits:  testbed.UnitLimits{CPU: cell.Testbed.NodeCPU, Memory: cell.Testbed.NodeMemory},
+		ProxyLimits: testbed.UnitLimits{CPU: cell.Testbed.ProxyCPU, Memory: cell.Testbed.ProxyMemory}, Program: cell.Proxy.Program, NodeBinary: r.Nodes[cell.Proxy.Side], NodeArgs: cell.Testbed.NodeArgs, NodeCmd: cell.Testbed.NodeCmd, Port: cell.Testbed.ProxyPort,
 		Clients: cell.Clients(), Size: cell.Testbed.Size, Token: rand.Text(),
 	}
 	spec.Size.Workers = max(1, spec.Size.Workers)

@@ -57,6 +57,9 @@ func (s *Connect) Validate(p *progress) {
 	if s.Sources > maxSources {
 		p.fail("sources", "%d source addresses are above the limit of %d; use %d or fewer", s.Sources, maxSources, maxSources)
 	}
+	if rt := p.runtime; rt != nil && !rt.Loopback && s.Sources > 1 {
+		p.fail("sources", "%d source addresses are of this machine's loopback, which the units of the %s runtime do not share; use --runtime process, or --set sources=1", s.Sources, rt.Runtime)
+	}
 	if took := float64(s.Clients) / float64(s.Rate); took > maxDuration.Seconds() {
 		p.fail("rate", "%d clients at %s take longer than the limit of 24h; raise the rate", s.Clients, s.Rate)
 	}

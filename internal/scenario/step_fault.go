@@ -10,13 +10,15 @@ import (
 // Fault hurts a unit of the testbed. Exactly one of its verbs is given; its value
 // is a unit: n1 and up, proxy, or redis.
 type Fault struct {
-	Kill     string   `json:"kill,omitempty" eg:"n1" doc:"unit to kill, all its processes at once, as a crash would (SIGKILL)"`
-	Stop     string   `json:"stop,omitempty" eg:"n1" doc:"unit to freeze (SIGSTOP), until a continue or for the time given"`
-	Continue string   `json:"continue,omitempty" eg:"n1" doc:"unit to thaw (SIGCONT)"`
-	Restart  string   `json:"restart,omitempty" eg:"redis" doc:"unit to end if it runs, and start again on the same ports"`
-	Reload   string   `json:"reload,omitempty" eg:"proxy" doc:"unit to load its configuration again: proxy"`
-	Add      string   `json:"add,omitempty" eg:"node" doc:"what to add: node. It starts the next node, and the proxy gets its configuration rendered anew with it, and reloads"`
-	For      Duration `json:"for,omitzero" doc:"with stop: how long the freeze lasts; then the unit goes on by itself"`
+	Kill       string   `json:"kill,omitempty" eg:"n1" doc:"unit to kill, all its processes at once, as a crash would (SIGKILL)"`
+	Stop       string   `json:"stop,omitempty" eg:"n1" doc:"unit to freeze (SIGSTOP), until a continue or for the time given"`
+	Continue   string   `json:"continue,omitempty" eg:"n1" doc:"unit to thaw (SIGCONT)"`
+	Restart    string   `json:"restart,omitempty" eg:"redis" doc:"unit to end if it runs, and start again on the same ports"`
+	Reload     string   `json:"reload,omitempty" eg:"proxy" doc:"unit to load its configuration again: proxy"`
+	Add        string   `json:"add,omitempty" eg:"node" doc:"what to add: node. It starts the next node, and the proxy gets its configuration rendered anew with it, and reloads"`
+	Disconnect string   `json:"disconnect,omitempty" eg:"n1" doc:"unit to take off the network, as a pulled cable would, until a reconnect or for the time given; takes --runtime docker"`
+	Reconnect  string   `json:"reconnect,omitempty" eg:"n1" doc:"unit to bring back to the network, with the address it had"`
+	For        Duration `json:"for,omitzero" doc:"with stop or disconnect: how long it lasts; then the unit goes on by itself"`
 }
 
 // Verbs of a Fault.
@@ -27,6 +29,9 @@ const (
 	Restart  = "restart"
 	Reload   = "reload"
 	Add      = "add"
+
+	CutOff    = "disconnect" // a unit; Disconnect is the step for clients
+	Reconnect = "reconnect"
 )
 
 // anyNode is what can be added.
@@ -39,12 +44,13 @@ const (
 	running unitState = ""
 	stopped unitState = "stopped"
 	killed  unitState = "killed"
+	offline unitState = "disconnected"
 )
 
 // verbs lists the verbs that are given, with their units.
 func (s *Fault) verbs() [][2]string {
 	var given [][2]string
-	for _, v := range [][2]string{{Kill, s.Kill}, {Stop, s.Stop}, {Continue, s.Continue}, {Restart, s.Restart}, {Reload, s.Reload}, {Add, s.Add}} {
+	for _, v := range [][2]string{{Kill, s.Kill}, {Stop, s.Stop}, {Continue, s.Continue}, {Restart, s.Restart}, {Reload, s.Reload}, {Add, s.Add}, {CutOff, s.Disconnect}, {Reconnect, s.Reconnect}} {
 		if v[1] != "" {
 			given = append(given, v)
 		}
@@ -85,7 +91,7 @@ func (s *Fault) Validate(p *progress) {
 		switch {
 		case len(words) == 0 && p.torn: // the verb may be what could not be read
 		case len(words) == 0:
-			p.fail("", "a fault needs one of kill, stop, continue, restart, reload or add; write {kill: n1}")
+			p.fail("", "a fault needs one of kill, stop, continue, restart, reload, add, disconnect or reconnect; write {kill: n1}")
 		default:
 			p.fail("", "a fault has one verb, not %s; make a step of each", strings.Join(words, " and "))
 		}
@@ -93,8 +99,8 @@ func (s *Fault) Validate(p *progress) {
 		return
 	}
 	verb, unit := given[0][0], given[0][1]
-	if s.For > 0 && verb != Stop {
-		p.fail("for", "for goes with stop, not with %s; leave it out", verb)
+	if s.For > 0 && !lasts(verb) {
+		p.fail("for", "for goes with stop or disconnect, not with %s; leave it out", verb)
 	}
 	if verb == Add {
 		p.addNode(unit)
@@ -105,6 +111,10 @@ func (s *Fault) Validate(p *progress) {
 	}
 	if verb == Reload {
 		p.kinds[Reload] = true
+	}
+	if rt := p.runtime; rt != nil && !rt.Disconnect && (verb == CutOff || verb == Reconnect) {
+		p.fail(verb, "the %s runtime cannot %s a unit: all units share this machine's network; use --runtime docker, or stop: %s, which freezes it", rt.Runtime, verb, unit)
+		return
 	}
 	if verb == Reload && unit != "proxy" {
 		p.fail(verb, "%s cannot reload, only the proxy can; write reload: proxy, or restart: %s", unit, unit)
@@ -166,7 +176,14 @@ func isNodeName(s string) bool {
 func (p *progress) moveUnit(verb, unit string, thaws bool) {
 	state := p.units[unit]
 	switch {
-	case p.unsure || verb == Restart:
+	case p.unsure:
+	case verb == Reconnect && state != offline:
+		p.fail(verb, "%s is not disconnected here, so there is nothing to reconnect; put a disconnect before it or remove it", unit)
+	case verb != Reconnect && state == offline:
+		p.fail(verb, "%s is disconnected; reconnect it first", unit)
+	case verb == Restart:
+	case verb == CutOff && state == stopped:
+		p.fail(verb, "%s is stopped; continue it first", unit)
 	case verb == Continue && state != stopped:
 		p.fail(verb, "%s is not stopped here, so there is nothing to continue; put a stop before it or remove it", unit)
 	case verb == Stop && state == stopped:
@@ -181,7 +198,9 @@ func (p *progress) moveUnit(verb, unit string, thaws bool) {
 		p.units[unit] = killed
 	case verb == Stop && !thaws:
 		p.units[unit] = stopped
-	case verb == Continue, verb == Restart:
+	case verb == CutOff && !thaws:
+		p.units[unit] = offline
+	case verb == Continue, verb == Restart, verb == Reconnect:
 		p.units[unit] = running
 	}
 }
@@ -213,21 +232,28 @@ func (s *Fault) hurt(ctx context.Context, t *trial) error {
 	case Kill:
 		return t.tb.Kill(ctx, unit)
 	case Stop:
-		return s.freeze(ctx, t, unit)
+		return s.hold(ctx, unit, t.tb.Freeze, t.tb.Continue)
 	case Continue:
 		return t.tb.Continue(ctx, unit)
 	case Restart:
 		return t.tb.Restart(ctx, unit)
 	case Reload:
 		return t.tb.Reload(ctx)
+	case CutOff:
+		return s.hold(ctx, unit, t.tb.Disconnect, t.tb.Reconnect)
+	case Reconnect:
+		return t.tb.Reconnect(ctx, unit)
 	default:
 		return fmt.Errorf("unknown fault %q", verb)
 	}
 }
 
-// freeze stops a unit, for a while if the step says so.
-func (s *Fault) freeze(ctx context.Context, t *trial, unit string) error {
-	if err := t.tb.Freeze(ctx, unit); err != nil || s.For == 0 {
+// lasts tells whether a fault goes on until it is undone.
+func lasts(verb string) bool { return verb == Stop || verb == CutOff }
+
+// hold does a fault that lasts and, if the step says for how long, undoes it then.
+func (s *Fault) hold(ctx context.Context, unit string, begin, end func(context.Context, string) error) error {
+	if err := begin(ctx, unit); err != nil || s.For == 0 {
 		return err
 	}
 	over := time.NewTimer(time.Duration(s.For))
@@ -237,5 +263,5 @@ func (s *Fault) freeze(ctx context.Context, t *trial, unit string) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	return t.tb.Continue(ctx, unit)
+	return end(ctx, unit)
 }

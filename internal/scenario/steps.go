@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"wsrig/testbed"
 )
 
 // checkedStep is a step that can judge itself before anything runs.
@@ -40,7 +42,7 @@ var steps = map[string]stepKind{
 		"{from: 100/s, to: 5000/s, p99: 50ms}", func() checkedStep { return newSearch() }},
 	"disconnect": {"closes clients with a close frame",
 		"{}", func() checkedStep { return newDisconnect() }},
-	"fault": {"hurts a unit: exactly one of kill, stop, continue, restart, reload, add",
+	"fault": {"hurts a unit: exactly one of kill, stop, continue, restart, reload, add, disconnect, reconnect",
 		"{stop: n1, for: 1s}", func() checkedStep { return new(Fault) }},
 }
 
@@ -121,8 +123,9 @@ func brokenUnder(broken map[string]bool, path string) bool {
 // run. Validate methods read and move it.
 type progress struct {
 	cell    *CellPlan
-	proxies string // where direct was asked for; "" while abilities are not judged
-	path    string // of the step that is validated: "steps[2].idle"
+	runtime *testbed.Abilities // nil while it is not judged
+	proxies string             // where direct was asked for; "" while abilities are not judged
+	path    string             // of the step that is validated: "steps[2].idle"
 
 	clients   int    // open, if nothing closed them on the way
 	rooms     int    // in use

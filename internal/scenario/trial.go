@@ -128,8 +128,10 @@ func (t *trial) act(ctx context.Context) error {
 			return fmt.Errorf("step %d (%s): %w", i+1, s.Text(), err)
 		}
 	}
-	if t.stats, t.hasStats, err = t.tb.ProxyStats(ctx); err != nil {
-		t.failed = append(t.failed, err.Error())
+	if !t.tb.Offline(testbed.ProxyName(0)) {
+		if t.stats, t.hasStats, err = t.tb.ProxyStats(ctx); err != nil {
+			t.failed = append(t.failed, err.Error())
+		}
 	}
 	t.usage = sampler.Stop(ctx)
 	t.snapshots, err = each[loadgen.Snapshot](ctx, t, loadgen.CommandFinish, nil, func(int) any { return struct{}{} })

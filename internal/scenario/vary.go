@@ -40,13 +40,21 @@ var knobs = map[string]knob{
 		c.Testbed.Nodes = int(v)
 		return nil
 	}},
-	"node_cpu": {"node_cpu of the testbed", "", func(c *CellPlan, text string) error {
-		var v Share
-		if err := v.UnmarshalText([]byte(text)); err != nil {
-			return err
-		}
-		c.Testbed.NodeCPU = float64(v)
-		return nil
+	"node_cpu": {"node_cpu of the testbed", "", func(c *CellPlan, text string) (err error) {
+		c.Testbed.NodeCPU, err = parseCPU(text)
+		return err
+	}},
+	"node_memory": {"node_memory of the testbed", "", func(c *CellPlan, text string) (err error) {
+		c.Testbed.NodeMemory, err = parseMemory(text)
+		return err
+	}},
+	"proxy_cpu": {"proxy_cpu of the testbed", "", func(c *CellPlan, text string) (err error) {
+		c.Testbed.ProxyCPU, err = parseCPU(text)
+		return err
+	}},
+	"proxy_memory": {"proxy_memory of the testbed", "", func(c *CellPlan, text string) (err error) {
+		c.Testbed.ProxyMemory, err = parseMemory(text)
+		return err
 	}},
 	"node_cmd": {"node_cmd of the testbed", "", func(c *CellPlan, text string) error {
 		var v nodeCmd

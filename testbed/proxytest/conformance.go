@@ -26,7 +26,7 @@ func Render(tb testing.TB, d testbed.Proxy, src testbed.Source, nodes []testbed.
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := d.Check(tb.Context(), cfg, tb.TempDir()); err != nil {
+	if err := d.Check(tb.Context(), testbed.LocalRun(d.Binary()), cfg, tb.TempDir()); err != nil {
 		tb.Fatalf("%v\n%s", err, cfg.Text)
 	}
 	return cfg
@@ -45,7 +45,7 @@ func Conformance(t *testing.T, d testbed.Proxy) {
 	t.Parallel()
 	Need(t, d.Binary())
 	t.Run("version", func(t *testing.T) {
-		v, err := d.Version(t.Context())
+		v, err := d.Version(t.Context(), testbed.LocalRun(d.Binary()))
 		if err != nil || v == "" || strings.Trim(v, "0123456789.") != "" {
 			t.Errorf("version %q, %v: want digits and dots", v, err)
 		}
@@ -264,7 +264,7 @@ func refusesBadText(t *testing.T, d testbed.Proxy) {
 	}
 	cfg := Render(t, d, src, []testbed.NodeAddr{{Name: "n1", Addr: "127.0.0.1:1"}})
 	cfg.Text += "\nno_such_directive on;\n"
-	err = d.Check(t.Context(), cfg, t.TempDir())
+	err = d.Check(t.Context(), testbed.LocalRun(d.Binary()), cfg, t.TempDir())
 	if err == nil || !strings.Contains(err.Error(), "no_such_directive") || !strings.Contains(err.Error(), src.Name) {
 		t.Errorf("check of a bad file: %v, want the file and the proxy's complaint", err)
 	}

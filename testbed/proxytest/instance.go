@@ -184,6 +184,9 @@ func (i *Instance) PID() int {
 	return i.cmd.Process.Pid
 }
 
+// OwnPID is the same: there is no container around it.
+func (i *Instance) OwnPID() int { return i.PID() }
+
 var signals = map[testbed.Signal]syscall.Signal{
 	testbed.SigTerm: syscall.SIGTERM, testbed.SigKill: syscall.SIGKILL, testbed.SigQuit: syscall.SIGQUIT, testbed.SigHup: syscall.SIGHUP,
 	testbed.SigUsr1: syscall.SIGUSR1, testbed.SigUsr2: syscall.SIGUSR2, testbed.SigStop: syscall.SIGSTOP, testbed.SigCont: syscall.SIGCONT,

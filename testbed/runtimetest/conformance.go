@@ -51,6 +51,9 @@ func Conformance(t *testing.T, newRuntime New) {
 		{"ends what an ended first process leaves", endsLeftProcesses},
 		{"freezes and continues all processes", freezes},
 		{"measures what all processes use", measuresUsage},
+		{"keeps a limit of CPU", limitsCPU},
+		{"keeps a limit of memory", limitsMemory},
+		{"runs a program to its end", runsPrograms},
 		{"ends everything on Close", closesAll},
 		{"ends a start on Close", closesDuringStart},
 	} {

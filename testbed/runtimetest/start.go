@@ -128,10 +128,10 @@ func refusesBadUnits(t *testing.T, b *bench) {
 	if !errors.As(err, &missing) || missing.Binary != lost.Binary || missing.Unit != "n1" {
 		t.Errorf("a missing program gives %v", err)
 	}
-	if err := b.rt.Lookup(lost); !errors.As(err, &missing) {
+	if err := b.rt.Lookup(b.context(), lost); !errors.As(err, &missing) {
 		t.Errorf("Lookup of a missing program gives %v", err)
 	}
-	if err := b.rt.Lookup(good); err != nil {
+	if err := b.rt.Lookup(b.context(), good); err != nil {
 		t.Errorf("Lookup of a program that is there: %v", err)
 	}
 	b.start(good)

@@ -136,6 +136,14 @@ func (p *player) handler() http.Handler {
 		}
 		burn(d)
 	})
+	mux.HandleFunc("/eat", func(w http.ResponseWriter, r *http.Request) {
+		n, _ := strconv.Atoi(r.FormValue("bytes"))
+		food := make([]byte, n)
+		for i := range food {
+			food[i] = byte(i) // each page becomes real only when it is written
+		}
+		fmt.Fprintln(w, "ate", len(food))
+	})
 	mux.HandleFunc("/hold", func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
