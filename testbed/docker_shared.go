@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -69,7 +70,33 @@ func (r *DockerRuntime) keeper(ctx context.Context, u Unit) (*container, error) 
 		return nil, fmt.Errorf("%s: its network: %w", u.Name, err)
 	}
 	n.keeper = inst.(*container) // as Start made it
+	go r.guard(n.keeper)
 	return n.keeper, nil
+}
+
+// guard ends the units of a network whose keeper ended unasked, as the log of each then
+// says: they go on without a network, which would look like the proxy's doing. It
+// returns when the keeper has ended, which Close sees to.
+func (r *DockerRuntime) guard(keeper *container) {
+	<-keeper.Done()
+	exit := keeper.Exit()
+	if exit.Asked {
+		return
+	}
+	r.mu.Lock()
+	all := slices.Clone(r.instances)
+	r.mu.Unlock()
+	for _, c := range all {
+		if c.keeper != keeper || !c.runs() {
+			continue
+		}
+		// Each is best effort: who cannot be told or ended has ended meanwhile.
+		if log, err := os.OpenFile(c.logPath, os.O_APPEND|os.O_WRONLY, 0o644); err == nil {
+			fmt.Fprintf(log, "the network of %s is gone: %s ended: %s\n", c.unit.Name, keeper.unit.Name, exit.Status)
+			log.Close()
+		}
+		_ = c.Signal(SigKill)
+	}
 }
 
 // saysKept probes whether a keeper is ready.

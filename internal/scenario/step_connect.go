@@ -19,7 +19,7 @@ type Connect struct {
 	Keepalive Keepalive         `json:"keepalive" doc:"who pings: none, client-ping INTERVAL, or node-ping INTERVAL, which makes every node of the cell ping"`
 	Pong      bool              `json:"pong" doc:"whether the clients answer pings"`
 	Timeout   Duration          `json:"timeout" doc:"longest handshake; past it the client has failed"`
-	Sources   Count             `json:"sources" doc:"addresses that the clients connect from: client i uses number i mod sources, each of the first 64516 in a /24 of its own; of 127.0.0.0/8 (Linux only above 1) or, in containers, of 240.0.0.0/8; 1 is the worker's own"`
+	Sources   Count             `json:"sources" doc:"addresses that the clients connect from: client i uses number i mod sources, each of the first 64516 in a /24 of its own; they are of 127.0.0.0/8 (Linux only above 1), in containers of 240.0.0.0/8; with 1 the system chooses"`
 	InFlight  Count             `json:"in_flight,omitzero" eg:"500" doc:"most handshakes under way at once; one that is due waits until others have ended, and its wait counts; no limit if not given"`
 	Path      string            `json:"path" doc:"URL path that the clients ask for"`
 	Header    map[string]string `json:"header,omitempty" eg:"{Origin: http://a.example}" doc:"more headers of the HTTP upgrade; {client}, {name} and {room} in a value stand for a client's own"`
