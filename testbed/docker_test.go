@@ -1,6 +1,7 @@
 package testbed_test
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"os/exec"
@@ -45,10 +46,11 @@ func dockerRuntime(t *testing.T, d *testbed.Docker) *testbed.DockerRuntime {
 	return rt
 }
 
-// startRedis starts the Redis of the stand-in image.
-func startRedis(t *testing.T, rt testbed.Runtime) testbed.Instance {
+// startRedis starts the Redis of the stand-in image, in a network that it could share
+// unless that is "".
+func startRedis(t *testing.T, rt testbed.Runtime, network string) testbed.Instance {
 	t.Helper()
-	ports, err := rt.Reserve(t.Context(), "redis", map[string]int{"redis": 0})
+	ports, err := rt.Reserve(t.Context(), cmp.Or(network, "redis"), map[string]int{"redis": 0})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +61,7 @@ func startRedis(t *testing.T, rt testbed.Runtime) testbed.Instance {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	inst, err := rt.Start(ctx, testbed.Unit{
-		Name: "redis", Role: testbed.RoleRedis, Binary: "redis-server", Ports: ports, StopGrace: patience,
+		Name: "redis", Role: testbed.RoleRedis, Network: network, Binary: "redis-server", Ports: ports, StopGrace: patience,
 		Args:  []string{"--port", number, "--bind", "0.0.0.0", "--save", "", "--protected-mode", "no"},
 		Ready: func(_ context.Context, inst testbed.Instance) error { return ping(inst.Unit().Ports["redis"].Host) },
 	})
@@ -87,7 +89,7 @@ func ping(addr string) error {
 }
 
 func TestPortsAreOnLoopbackOnly(t *testing.T) {
-	inst := startRedis(t, dockerRuntime(t, docker(t)))
+	inst := startRedis(t, dockerRuntime(t, docker(t)), "")
 	host := inst.Unit().Ports["redis"].Host
 	if err := ping(host); err != nil {
 		t.Fatalf("it does not serve on %s: %v", host, err)
@@ -127,7 +129,7 @@ func TestPortsAreOnLoopbackOnly(t *testing.T) {
 
 func TestADisconnectedUnitIsBackWithItsAddress(t *testing.T) {
 	rt := dockerRuntime(t, docker(t))
-	inst := startRedis(t, rt)
+	inst := startRedis(t, rt, "")
 	unit, ok := inst.(testbed.Networked)
 	if !ok {
 		t.Fatal("a container cannot be disconnected")
@@ -193,5 +195,32 @@ func TestAnImageThatIsNotThere(t *testing.T) {
 	unit = testbed.Unit{Name: "proxy", Binary: "/usr/sbin/haproxy"}
 	if err := rt.Lookup(t.Context(), unit); err == nil || !strings.Contains(err.Error(), "--runtime process") {
 		t.Errorf("a program of this machine: %v", err)
+	}
+}
+
+func TestUnitsEndWithTheirNetwork(t *testing.T) {
+	rt := dockerRuntime(t, docker(t))
+	inst := startRedis(t, rt, "pair")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, number, err := net.SplitHostPort(inst.Unit().Ports["redis"].Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(ctx, "docker", "ps", "--quiet", "--filter", "publish="+number).Output()
+	keeper := strings.TrimSpace(string(out))
+	if err != nil || keeper == "" {
+		t.Fatalf("no container publishes port %s (%v)", number, err)
+	}
+	if out, err := exec.CommandContext(ctx, "docker", "kill", keeper).CombinedOutput(); err != nil {
+		t.Fatalf("docker kill: %v\n%s", err, out)
+	}
+	select {
+	case <-inst.Done():
+	case <-ctx.Done():
+		t.Fatal("the unit goes on without a network")
+	}
+	if e := inst.Exit(); e.Asked || !strings.Contains(e.Error(), "the network of redis is gone: pair ended: signal: killed") {
+		t.Errorf("it ended like this: %v", e)
 	}
 }

@@ -100,6 +100,12 @@ func (r *ProcessRuntime) Reserve(_ context.Context, unit string, want map[string
 	return ports, nil
 }
 
+// Sources implements Runtime. All of 127.0.0.0/8 is local on Linux, so that there is
+// nothing to do; elsewhere only 127.0.0.1 is, as a rule.
+func (r *ProcessRuntime) Sources(_ context.Context, _ string, n int) ([]string, error) {
+	return sourceAddresses(loopbackSources, n)
+}
+
 // Lookup implements Runtime.
 func (r *ProcessRuntime) Lookup(_ context.Context, u Unit) error {
 	_, err := r.find(u)
