@@ -3,6 +3,7 @@ package testbed_test
 import (
 	"cmp"
 	"context"
+	"io"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -183,10 +184,17 @@ func TestADynamicProgramIsRefused(t *testing.T) {
 }
 
 func TestAnImageThatIsNotThere(t *testing.T) {
-	rt := dockerRuntime(t, docker(t))
+	d := docker(t)
+	rt := dockerRuntime(t, d)
 	unit := testbed.Unit{Name: "proxy", Binary: "haproxy", Image: "wsrig-no-such-image:1"}
 	if err := rt.Lookup(t.Context(), unit); err == nil || !strings.Contains(err.Error(), unit.Image) {
 		t.Errorf("an image that is not there: %v", err)
+	}
+	// Nothing listens on port 1. What --image takes is not the image's own name.
+	unit = testbed.Unit{Name: "proxy", Binary: "haproxy", Image: "127.0.0.1:1/team/lts:3"}
+	err := d.Provide(t.Context(), []testbed.Unit{unit}, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "pull "+unit.Image) || !strings.Contains(err.Error(), "--image haproxy=IMAGE") {
+		t.Errorf("an image that cannot be pulled: %v", err)
 	}
 	unit = testbed.Unit{Name: "proxy", Binary: "wsrig-no-such-program", Image: dockertest.Images(t)["haproxy"]}
 	if _, err := rt.Run(t.Context(), unit, ""); err == nil || !strings.Contains(err.Error(), "does not have it") {

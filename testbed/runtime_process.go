@@ -25,8 +25,10 @@ type ProcessRuntime struct {
 }
 
 // NewProcessRuntime returns a runtime whose units work in directories below a new
-// temporary one, removed by Close, and print to files in logDir, which stay. self
-// is the program that stands for Self; "" is this very executable.
+// temporary one, removed by Close, and print to files in logDir, which stay; with ""
+// they are below the temporary one too, so that nothing stays, and wsrig down finds
+// the logs of a killed rig. self is the program that stands for Self; "" is this very
+// executable.
 func NewProcessRuntime(self, logDir string) (*ProcessRuntime, error) {
 	self, err := absSelf(self)
 	if err != nil {
