@@ -14,6 +14,8 @@ const (
 	// sleeper about this late. spinLeast covers the way back from the system call.
 	spinMost  = 60_000 // ns
 	spinLeast = 5_000  // ns
+	// spinShare is the largest part of the time between two arrivals that is spun.
+	spinShare = 10
 	// napMax bounds one sleep, so that a cancelled context is seen.
 	napMax = 20_000_000 // ns
 )
@@ -29,12 +31,14 @@ func pace(ctx context.Context, start int64, s Schedule, act func(i int, intended
 	// Without this the kernel may wake the thread 50 µs late (prctl(2)).
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 	c := sleeper{spin: spinMost}
+	last := start - spinShare*spinMost
 	for i := range s.Count() {
 		intended := start + int64(s.Due(i))
-		if err := c.until(ctx, intended); err != nil {
+		if err := c.until(ctx, intended, (intended-last)/spinShare); err != nil {
 			return err
 		}
 		act(i, intended)
+		last = intended
 	}
 	return nil
 }
@@ -46,8 +50,10 @@ type sleeper struct {
 	spin int64 // ns
 }
 
-// until returns at wire time at, or when ctx ends.
-func (s *sleeper) until(ctx context.Context, at int64) error {
+// until returns at wire time at, or when ctx ends. It spins for most ns at the most, but
+// for spinLeast.
+func (s *sleeper) until(ctx context.Context, at, most int64) error {
+	spin := min(s.spin, max(spinLeast, most))
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -56,7 +62,7 @@ func (s *sleeper) until(ctx context.Context, at int64) error {
 		if now >= at {
 			return nil
 		}
-		wake := at - s.spin
+		wake := at - spin
 		if now >= wake {
 			for wire.Now() < at {
 			}
