@@ -72,7 +72,7 @@ regress: build ## compare the configurations of this tree with those of BASE, in
 .PHONY: test
 test: ## run every test, on the real proxies and Redis where they are installed
 	@$(if $(RACE),,echo "no C compiler: the tests run without the race detector")
-	$(GO) test $(RACE) -p 1 -timeout 10m ./...
+	$(GO) test $(RACE) -p 1 -timeout 20m ./...
 
 .PHONY: fuzz
 fuzz: ## fuzz each decoder for a few seconds

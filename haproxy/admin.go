@@ -51,10 +51,23 @@ func ask(ctx context.Context, inst testbed.Instance, port, command string) (stri
 	return string(answer), nil
 }
 
-// StatsPlace says how a person reads the statistics of a shipped variant whose admin
-// port is at addr: it speaks HAProxy's command language (management manual, 9.3).
-func (Driver) StatsPlace(addr string) string {
-	return "tcp://" + addr + ": echo 'show stat' | socat - TCP:" + addr
+// WithStatsPage is a shipped variant that also serves HAProxy's own page of statistics
+// (configuration manual, stats uri), where clients connect. No variant has it: it is for
+// people, and nothing that is measured.
+func (Driver) WithStatsPage(src testbed.Source) testbed.Source {
+	const bind = "    bind {{.Listen}}\n"
+	src.Text = strings.Replace(src.Text, bind, bind+"    stats enable\n    stats uri "+statsPage+"\n    stats refresh 5s\n", 1)
+	return src
+}
+
+// statsPage is the path of the page, as in the demo of compose.yaml.
+const statsPage = "/proxy"
+
+// StatsPlace says how a person reads the statistics of a variant of WithStatsPage, by
+// its clients' and its admin port. The latter speaks HAProxy's command language
+// (management manual, 9.3).
+func (Driver) StatsPlace(clients, admin string) string {
+	return "http://" + clients + statsPage + ", or echo 'show stat' | socat - TCP:" + admin
 }
 
 // processes is what the master says of its workers.

@@ -74,7 +74,12 @@ func (s *sleeper) until(ctx context.Context, at int64) error {
 }
 
 // woke takes note of how late, in ns, a nap ended: the longest of late counts, and is
-// forgotten over some dozens of naps.
+// forgotten over some hundred naps. Later than spinMost is a thread that had to wait for
+// a core, which spinning does not help.
 func (s *sleeper) woke(late int64) {
-	s.spin = min(spinMost, max(spinLeast, late+spinLeast, s.spin-s.spin/32))
+	s.spin -= s.spin / 128
+	if late < spinMost {
+		s.spin = max(s.spin, late+spinLeast)
+	}
+	s.spin = min(spinMost, max(spinLeast, s.spin))
 }

@@ -22,9 +22,8 @@ const (
 	adminTimeout = 3 * time.Second
 )
 
-// StatsPlace is where a person reads the statistics of a shipped variant whose admin
-// port is at addr.
-func (Driver) StatsPlace(addr string) string { return "http://" + addr + statusPath }
+// StatsPlace is where a person reads the statistics of a shipped variant, on its admin port.
+func (Driver) StatsPlace(_, admin string) string { return "http://" + admin + statusPath }
 
 var activeLine = regexp.MustCompile(`Active connections: (\d+)`)
 

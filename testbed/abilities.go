@@ -9,15 +9,12 @@ type Abilities struct {
 	Images     bool   // runs a program from a container image
 	Binaries   bool   // runs a program of this machine by its path
 	Disconnect bool   // takes a unit off the network and brings it back
-	// Loopback: all units share this machine's loopback, so that clients may come from
-	// several addresses of it, and several proxy units may share a port.
-	Loopback bool
 }
 
 // Runtimes are the runtimes there are, by name. To add one, add a line here and one to
 // the table of the command that makes them.
 var Runtimes = map[string]Abilities{
-	"process": {Runtime: "process", Binaries: true, Loopback: true},
+	"process": {Runtime: "process", Binaries: true},
 	"docker":  {Runtime: "docker", Images: true, Disconnect: true},
 }
 

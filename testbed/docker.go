@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -184,8 +185,11 @@ func olderAPI(a, b string) bool {
 // connectError finds the fix for a daemon that cannot be talked to.
 func connectError(err error) error {
 	fix := "start it (service docker start, or systemctl start docker), or use --runtime process"
-	text := strings.ToLower(err.Error())
+	text, cause := strings.ToLower(err.Error()), connectCause(err)
+	_, missing := exec.LookPath("docker")
 	switch {
+	case errors.Is(cause, errNoDaemon) && missing != nil:
+		fix = "install Docker 20.10 or newer (apt-get install docker.io), or use --runtime process"
 	case errors.Is(err, os.ErrPermission) || strings.Contains(text, "permission denied"):
 		fix = "let this user use it (sudo usermod -aG docker $USER, then log in again), or run as root, or use --runtime process"
 	case strings.Contains(text, "minimum supported api version") || strings.Contains(text, "is too new"):
@@ -195,7 +199,24 @@ func connectError(err error) error {
 	case strings.Contains(text, "no answer within"):
 		fix = "see whether docker info answers; restart the daemon if not"
 	}
-	return &DockerError{"connect to the daemon", err, fix}
+	return &DockerError{"connect to the daemon", cause, fix}
+}
+
+// errNoDaemon says that nothing is where a daemon is looked for.
+var errNoDaemon = fmt.Errorf("there is none: DOCKER_HOST is not set, and nothing is at %s", client.DefaultDockerHost)
+
+// connectCause is err on one line, without what the library says last whatever went
+// wrong before: that there is no daemon of the user's own either.
+func connectCause(err error) error {
+	const noOwn = "rootless Docker not found"
+	text := err.Error()
+	if text == noOwn {
+		return errNoDaemon
+	}
+	if rest, ok := strings.CutSuffix(text, "\n"+noOwn); ok {
+		return errors.New(strings.ReplaceAll(rest, "\n", "; "))
+	}
+	return err
 }
 
 // Close ends the connection. What runtimes made is theirs to remove.

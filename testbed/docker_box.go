@@ -30,17 +30,28 @@ type boxSpec struct {
 	dir    string // mounted and worked in; "" for none
 	labels map[string]string
 	name   string
-	// network and endpoint are the private one; "" is none at all.
+	// network and endpoint are the private one; "" is none at all. Without an endpoint it
+	// is that of another container.
 	network  string
 	endpoint *network.EndpointSettings
+	// netAdmin lets the program set up its network, and nothing else: as root without any
+	// other capability, since the kernel gives capabilities to no other user's program
+	// by itself (capabilities(7), ambient set).
+	netAdmin bool
 }
 
 // spec is the container of a unit.
 func (r *DockerRuntime) spec(c *container, image string) boxSpec {
-	return boxSpec{
+	s := boxSpec{
 		unit: c.unit, image: image, dir: c.dir, labels: r.docker.labels(r.run, c.unit.Name),
-		name: "wsrig-" + r.run + "-" + c.unit.Name, network: r.name, endpoint: r.endpoint(c.addr),
+		name: "wsrig-" + r.run + "-" + c.unit.Name, netAdmin: c.unit.Name == r.sourced,
 	}
+	if c.keeper != nil {
+		s.unit.Ports, s.network = nil, "container:"+c.keeper.box.ID // which publishes them
+	} else {
+		s.network, s.endpoint = r.name, r.endpoint(c.addr)
+	}
+	return s
 }
 
 // make makes a container, which does not run yet.
@@ -60,13 +71,22 @@ func (d *Docker) make(ctx context.Context, s boxSpec) (*testcontainers.DockerCon
 		Image: s.image, Name: s.name, Labels: s.labels,
 		Entrypoint: []string{program}, Cmd: s.unit.Args, ExposedPorts: exposed,
 		ConfigModifier: func(c *api.Config) {
-			c.User, c.WorkingDir, c.Hostname = d.user, s.dir, s.unit.Name
+			c.User, c.WorkingDir = d.user, s.dir
+			if s.netAdmin {
+				c.User = "0:0"
+			}
+			if s.endpoint != nil || s.network == "" {
+				c.Hostname = s.unit.Name // one that shares a network has its keeper's
+			}
 			c.Env = append(c.Env, s.unit.Env...)
 		},
 		HostConfigModifier: func(h *api.HostConfig) {
 			h.NetworkMode, h.UsernsMode, h.PortBindings = "none", api.UsernsMode(d.userns), bindings
 			if s.network != "" {
 				h.NetworkMode = api.NetworkMode(s.network)
+			}
+			if s.netAdmin {
+				h.CapDrop, h.CapAdd = []string{"ALL"}, []string{"NET_ADMIN"}
 			}
 			h.Resources = resources
 			if s.dir != "" {
@@ -77,7 +97,7 @@ func (d *Docker) make(ctx context.Context, s boxSpec) (*testcontainers.DockerCon
 			}
 		},
 		EndpointSettingsModifier: func(e map[string]*network.EndpointSettings) {
-			if s.network != "" {
+			if s.endpoint != nil {
 				e[s.network] = s.endpoint
 			}
 		},

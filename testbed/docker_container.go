@@ -22,15 +22,17 @@ type container struct {
 	unit    Unit
 	dir     string
 	logPath string
-	addr    netip.Addr                      // in the private network
+	keeper  *container                      // of the network that the unit shares; nil if it has its own
+	addr    netip.Addr                      // in the private network, if it has its own
 	box     *testcontainers.DockerContainer // nil before it is made
 	gone    sync.Once
 	goneErr error
 
-	mu       sync.Mutex
-	life     *boxLife      // the latest; nil before the first
-	usedCPU  time.Duration // by lives that are over
-	shownCPU time.Duration // the most that Usage has told, so that it only grows
+	mu        sync.Mutex
+	unplugged bool          // off the private network
+	life      *boxLife      // the latest; nil before the first
+	usedCPU   time.Duration // by lives that are over
+	shownCPU  time.Duration // the most that Usage has told, so that it only grows
 }
 
 // boxLife is one run of a container. Its fields are guarded by the container's mu.

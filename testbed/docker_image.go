@@ -15,7 +15,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -109,7 +108,7 @@ func (d *Docker) Provide(ctx context.Context, units []Unit, out io.Writer) error
 		}
 		fmt.Fprintf(out, "pulling the image %s\n", image)
 		if err := d.pull(ctx, image); err != nil {
-			return &DockerError{"pull " + image, err, pullFix(image, err)}
+			return &DockerError{"pull " + image, err, pullFix(u.Binary, err)}
 		}
 	}
 	return nil
@@ -161,9 +160,14 @@ func (d *Docker) pull(ctx context.Context, image string) error {
 	return lines.Err()
 }
 
-// pullFix is what a person can do about an image that cannot be pulled.
-func pullFix(image string, err error) string {
-	name := strings.FieldsFunc(filepath.Base(image), func(r rune) bool { return r == ':' || r == '@' })[0]
+// pullFix is what a person can do about an image of this program that cannot be pulled.
+func pullFix(program string, err error) string {
+	name := program
+	for short, d := range dockerImages {
+		if d.program == program {
+			name = short
+		}
+	}
 	fix := fmt.Sprintf("load it with docker load, or name one that is here with --image %s=IMAGE (docker images lists them)", name)
 	if errdefs.IsNotFound(err) || strings.Contains(err.Error(), "not found") || strings.Contains(err.Error(), "manifest unknown") {
 		return "there is no such image: correct its name, or " + fix

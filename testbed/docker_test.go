@@ -1,7 +1,9 @@
 package testbed_test
 
 import (
+	"cmp"
 	"context"
+	"io"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -45,10 +47,11 @@ func dockerRuntime(t *testing.T, d *testbed.Docker) *testbed.DockerRuntime {
 	return rt
 }
 
-// startRedis starts the Redis of the stand-in image.
-func startRedis(t *testing.T, rt testbed.Runtime) testbed.Instance {
+// startRedis starts the Redis of the stand-in image, in a network that it could share
+// unless that is "".
+func startRedis(t *testing.T, rt testbed.Runtime, network string) testbed.Instance {
 	t.Helper()
-	ports, err := rt.Reserve(t.Context(), "redis", map[string]int{"redis": 0})
+	ports, err := rt.Reserve(t.Context(), cmp.Or(network, "redis"), map[string]int{"redis": 0})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +62,7 @@ func startRedis(t *testing.T, rt testbed.Runtime) testbed.Instance {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	inst, err := rt.Start(ctx, testbed.Unit{
-		Name: "redis", Role: testbed.RoleRedis, Binary: "redis-server", Ports: ports, StopGrace: patience,
+		Name: "redis", Role: testbed.RoleRedis, Network: network, Binary: "redis-server", Ports: ports, StopGrace: patience,
 		Args:  []string{"--port", number, "--bind", "0.0.0.0", "--save", "", "--protected-mode", "no"},
 		Ready: func(_ context.Context, inst testbed.Instance) error { return ping(inst.Unit().Ports["redis"].Host) },
 	})
@@ -87,7 +90,7 @@ func ping(addr string) error {
 }
 
 func TestPortsAreOnLoopbackOnly(t *testing.T) {
-	inst := startRedis(t, dockerRuntime(t, docker(t)))
+	inst := startRedis(t, dockerRuntime(t, docker(t)), "")
 	host := inst.Unit().Ports["redis"].Host
 	if err := ping(host); err != nil {
 		t.Fatalf("it does not serve on %s: %v", host, err)
@@ -127,7 +130,7 @@ func TestPortsAreOnLoopbackOnly(t *testing.T) {
 
 func TestADisconnectedUnitIsBackWithItsAddress(t *testing.T) {
 	rt := dockerRuntime(t, docker(t))
-	inst := startRedis(t, rt)
+	inst := startRedis(t, rt, "")
 	unit, ok := inst.(testbed.Networked)
 	if !ok {
 		t.Fatal("a container cannot be disconnected")
@@ -181,10 +184,17 @@ func TestADynamicProgramIsRefused(t *testing.T) {
 }
 
 func TestAnImageThatIsNotThere(t *testing.T) {
-	rt := dockerRuntime(t, docker(t))
+	d := docker(t)
+	rt := dockerRuntime(t, d)
 	unit := testbed.Unit{Name: "proxy", Binary: "haproxy", Image: "wsrig-no-such-image:1"}
 	if err := rt.Lookup(t.Context(), unit); err == nil || !strings.Contains(err.Error(), unit.Image) {
 		t.Errorf("an image that is not there: %v", err)
+	}
+	// Nothing listens on port 1. What --image takes is not the image's own name.
+	unit = testbed.Unit{Name: "proxy", Binary: "haproxy", Image: "127.0.0.1:1/team/lts:3"}
+	err := d.Provide(t.Context(), []testbed.Unit{unit}, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "pull "+unit.Image) || !strings.Contains(err.Error(), "--image haproxy=IMAGE") {
+		t.Errorf("an image that cannot be pulled: %v", err)
 	}
 	unit = testbed.Unit{Name: "proxy", Binary: "wsrig-no-such-program", Image: dockertest.Images(t)["haproxy"]}
 	if _, err := rt.Run(t.Context(), unit, ""); err == nil || !strings.Contains(err.Error(), "does not have it") {
@@ -193,5 +203,32 @@ func TestAnImageThatIsNotThere(t *testing.T) {
 	unit = testbed.Unit{Name: "proxy", Binary: "/usr/sbin/haproxy"}
 	if err := rt.Lookup(t.Context(), unit); err == nil || !strings.Contains(err.Error(), "--runtime process") {
 		t.Errorf("a program of this machine: %v", err)
+	}
+}
+
+func TestUnitsEndWithTheirNetwork(t *testing.T) {
+	rt := dockerRuntime(t, docker(t))
+	inst := startRedis(t, rt, "pair")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, number, err := net.SplitHostPort(inst.Unit().Ports["redis"].Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(ctx, "docker", "ps", "--quiet", "--filter", "publish="+number).Output()
+	keeper := strings.TrimSpace(string(out))
+	if err != nil || keeper == "" {
+		t.Fatalf("no container publishes port %s (%v)", number, err)
+	}
+	if out, err := exec.CommandContext(ctx, "docker", "kill", keeper).CombinedOutput(); err != nil {
+		t.Fatalf("docker kill: %v\n%s", err, out)
+	}
+	select {
+	case <-inst.Done():
+	case <-ctx.Done():
+		t.Fatal("the unit goes on without a network")
+	}
+	if e := inst.Exit(); e.Asked || !strings.Contains(e.Error(), "the network of redis is gone: pair ended: signal: killed") {
+		t.Errorf("it ended like this: %v", e)
 	}
 }

@@ -182,6 +182,28 @@ func TestSelfOfARelativePath(t *testing.T) {
 	}
 }
 
+func TestLogsWithoutAPlaceGoWithTheRuntime(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	rt, err := testbed.NewProcessRuntime("", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inst, err := rt.Start(testContext(t), testbed.Unit{Name: "n1", Binary: "sh", Args: []string{"-c", "echo here"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-inst.Done()
+	if text, err := os.ReadFile(inst.LogPath()); string(text) != "here\n" {
+		t.Errorf("the log has %q, %v", text, err)
+	}
+	if err := rt.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
 func TestNewProcessRuntimeThatCannotBe(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {

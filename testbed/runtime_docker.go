@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 )
 
@@ -35,7 +34,9 @@ type DockerRuntime struct {
 	gate sync.RWMutex
 	shut bool // guarded by gate
 
-	addrs     map[string]netip.Addr // by unit; guarded by mu
+	addrs     map[string]netip.Addr // by unit or shared network; guarded by mu
+	shared    map[string]*sharedNet // by name; guarded by mu
+	sourced   string                // the shared network with many addresses; guarded by gate
 	instances []*container          // guarded by mu
 
 	closeOnce sync.Once
@@ -50,7 +51,7 @@ func (d *Docker) NewRuntime(ctx context.Context, logDir string) (*DockerRuntime,
 		return nil, err
 	}
 	r := &DockerRuntime{
-		workspace: space, docker: d, run: strings.ToLower(rand.Text()[:8]), addrs: map[string]netip.Addr{},
+		workspace: space, docker: d, run: strings.ToLower(rand.Text()[:8]), addrs: map[string]netip.Addr{}, shared: map[string]*sharedNet{},
 	}
 	if err := writeRecord(space.workDir, record{Owner: d.owner}); err != nil {
 		return nil, errors.Join(err, space.remove())
@@ -75,11 +76,15 @@ func (r *DockerRuntime) Reserve(_ context.Context, unit string, want map[string]
 	if err != nil {
 		return nil, err
 	}
+	sn := r.share(unit)
+	sn.mu.Lock()
+	defer sn.mu.Unlock()
 	ports := make(map[string]Port, len(hosts))
 	for name, host := range hosts {
 		_, number := splitAddr(host)
 		p := strconv.Itoa(number)
 		ports[name] = Port{Listen: net.JoinHostPort("0.0.0.0", p), Peer: net.JoinHostPort(addr.String(), p), Host: host}
+		sn.ports = append(sn.ports, ports[name])
 	}
 	return ports, nil
 }
@@ -92,14 +97,11 @@ func (r *DockerRuntime) address(unit string) (netip.Addr, error) {
 	if a, ok := r.addrs[unit]; ok {
 		return a, nil
 	}
-	const first, last = 2, 254 // 1 is the gateway's
-	n := first + len(r.addrs)
-	if n > last {
-		return netip.Addr{}, fmt.Errorf("%s: the private network has no address left; a testbed can have %d units", unit, last-first+1)
+	n := firstHost + len(r.addrs)
+	if n > lastHost {
+		return netip.Addr{}, fmt.Errorf("%s: the private network has no address left; a testbed can have %d units", unit, lastHost-firstHost+1)
 	}
-	b := r.subnet.Addr().As4()
-	b[3] = byte(n)
-	r.addrs[unit] = netip.AddrFrom4(b)
+	r.addrs[unit] = r.host(n)
 	return r.addrs[unit], nil
 }
 
@@ -141,7 +143,11 @@ func (r *DockerRuntime) Start(ctx context.Context, u Unit) (Instance, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%s was not started: %w", u.Name, context.Cause(ctx))
 	}
-	c, err := r.create(ctx, u, image)
+	keeper, err := r.keeper(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	c, err := r.create(ctx, u, image, keeper)
 	if err != nil {
 		return nil, err
 	}
@@ -152,8 +158,9 @@ func (r *DockerRuntime) Start(ctx context.Context, u Unit) (Instance, error) {
 	return c, nil
 }
 
-// create makes the unit's directory and its container.
-func (r *DockerRuntime) create(ctx context.Context, u Unit, image string) (*container, error) {
+// create makes the unit's directory and its container, in the network of keeper unless
+// that is nil.
+func (r *DockerRuntime) create(ctx context.Context, u Unit, image string, keeper *container) (*container, error) {
 	r.gate.RLock()
 	defer r.gate.RUnlock()
 	if r.shut {
@@ -163,9 +170,10 @@ func (r *DockerRuntime) create(ctx context.Context, u Unit, image string) (*cont
 	if err != nil {
 		return nil, err
 	}
-	addr, err := r.address(u.Name)
+	if c.keeper = keeper; keeper == nil {
+		c.addr, err = r.address(u.Name)
+	}
 	if err == nil {
-		c.addr = addr
 		c.box, err = r.docker.make(ctx, r.spec(c, image))
 	}
 	if err != nil {
@@ -255,24 +263,4 @@ func (r *DockerRuntime) close(ctx context.Context) error {
 // apiContext is for what must be done although the caller's time is over.
 func apiContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(context.WithoutCancel(ctx), apiTimeout, fmt.Errorf("the docker daemon did not answer within %s", apiTimeout))
-}
-
-// Disconnect takes the unit off the network.
-func (c *container) Disconnect(ctx context.Context) error {
-	_, err := c.runtime.docker.api.NetworkDisconnect(ctx, c.runtime.network.ID, client.NetworkDisconnectOptions{Container: c.box.ID})
-	if err != nil {
-		return fmt.Errorf("%s: disconnect from the network: %w", c.unit.Name, err)
-	}
-	return nil
-}
-
-// Reconnect brings the unit back, with the address it had.
-func (c *container) Reconnect(ctx context.Context) error {
-	_, err := c.runtime.docker.api.NetworkConnect(ctx, c.runtime.network.ID, client.NetworkConnectOptions{
-		Container: c.box.ID, EndpointConfig: c.runtime.endpoint(c.addr),
-	})
-	if err != nil {
-		return fmt.Errorf("%s: connect to the network again: %w", c.unit.Name, err)
-	}
-	return nil
 }

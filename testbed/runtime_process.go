@@ -25,8 +25,10 @@ type ProcessRuntime struct {
 }
 
 // NewProcessRuntime returns a runtime whose units work in directories below a new
-// temporary one, removed by Close, and print to files in logDir, which stay. self
-// is the program that stands for Self; "" is this very executable.
+// temporary one, removed by Close, and print to files in logDir, which stay; with ""
+// they are below the temporary one too, so that nothing stays, and wsrig down finds
+// the logs of a killed rig. self is the program that stands for Self; "" is this very
+// executable.
 func NewProcessRuntime(self, logDir string) (*ProcessRuntime, error) {
 	self, err := absSelf(self)
 	if err != nil {
@@ -98,6 +100,12 @@ func (r *ProcessRuntime) Reserve(_ context.Context, unit string, want map[string
 		ports[name] = Port{Listen: addr, Peer: addr, Host: addr}
 	}
 	return ports, nil
+}
+
+// Sources implements Runtime. All of 127.0.0.0/8 is local on Linux, so that there is
+// nothing to do; elsewhere only 127.0.0.1 is, as a rule.
+func (r *ProcessRuntime) Sources(_ context.Context, _ string, n int) ([]string, error) {
+	return sourceAddresses(loopbackSources, n)
 }
 
 // Lookup implements Runtime.

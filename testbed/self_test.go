@@ -1,6 +1,7 @@
 package testbed_test
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"wsrig/testbed"
 )
 
 // playSelf plays this program's own parts, chatnode, loadgen and a proxy, when this
@@ -22,6 +25,10 @@ func playSelf() {
 	}
 	var err error
 	switch os.Args[1] {
+	case testbed.KeepNetworkCommand:
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer stop()
+		err = testbed.KeepNetwork(ctx, os.Args[2:], os.Stdout)
 	case "chatnode", "loadgen", "standinproxy":
 		err = playPart(os.Args[1], os.Args[2:])
 	default:

@@ -70,9 +70,9 @@ func runner(where Programs, u Unit) Run {
 // Size is how a testbed is spread over processes and addresses, so that its clients
 // fit on a machine. The zero Size has one proxy unit, and the kernel chooses addresses.
 type Size struct {
-	Workers int      `json:"workers,omitempty"` // load workers; 0 is none
-	Sources []string `json:"sources,omitempty"` // addresses that clients connect from, in turn
-	Limits  Limits   `json:"limits,omitzero"`   // of the proxy
+	Workers int    `json:"workers,omitempty"` // load workers; 0 is none
+	Sources int    `json:"sources,omitempty"` // addresses that clients connect from, in turn; of 1 or fewer the kernel chooses
+	Limits  Limits `json:"limits,omitzero"`   // of the proxy
 }
 
 // Buses that a Spec may name. miniredis is Redis in memory inside this program,
@@ -100,7 +100,14 @@ type prepared struct {
 	proxies []Unit
 	workers []Unit
 	config  *Config
+	sources []string // addresses that clients may connect from
 }
+
+// Networks that units share; see Unit.Network.
+const (
+	networkOfProxies = "proxies"
+	networkOfWorkers = "workers"
+)
 
 const startGrace = 5 * time.Second
 
@@ -141,9 +148,9 @@ func nodeUnit(spec Spec, name string, port Port, redis *Unit) Unit {
 	}
 }
 
-func workerUnit(spec Spec, name string, port Port) Unit {
+func workerUnit(spec Spec, name, network string, port Port) Unit {
 	return Unit{
-		Name: name, Role: RoleWorker, Binary: Self,
+		Name: name, Role: RoleWorker, Binary: Self, Network: network,
 		Args:  []string{"loadgen", "--worker", "--listen", port.Listen},
 		Env:   []string{"WSRIG_TOKEN=" + spec.Token},
 		Ports: map[string]Port{"control": port},

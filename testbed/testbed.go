@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,9 @@ type Testbed struct {
 	Proxy   Instance // the first of Proxies; nil for direct
 	Proxies []Instance
 	Workers []Instance
+	// Sources are the addresses that clients may connect from, as many as Spec.Size says;
+	// none where the kernel chooses.
+	Sources []string
 
 	adding  sync.Mutex      // held by AddNode
 	mu      sync.Mutex      // guards Nodes, which AddNode makes longer while units are sampled, and offline
@@ -58,7 +62,7 @@ func Up(ctx context.Context, rt Runtime, spec Spec) (tb *Testbed, err error) {
 	if err != nil {
 		return tb, err
 	}
-	tb.Config = plan.config
+	tb.Config, tb.Sources = plan.config, plan.sources
 	if plan.redis != nil {
 		if tb.Redis, err = tb.start(ctx, *plan.redis); err != nil {
 			return tb, err
@@ -180,6 +184,16 @@ func (tb *Testbed) Close(ctx context.Context) error {
 // configuration is found before anything starts.
 func prepare(ctx context.Context, rt Runtime, spec Spec) (*prepared, error) {
 	p := &prepared{}
+	// Workers with several addresses have them all, so that a client has its address
+	// whichever worker opens it.
+	workers := ""
+	if spec.Size.Sources > 1 {
+		workers = networkOfWorkers
+		var err error
+		if p.sources, err = rt.Sources(ctx, workers, spec.Size.Sources); err != nil {
+			return nil, err
+		}
+	}
 	if spec.Bus != BusNone {
 		ports, err := rt.Reserve(ctx, "redis", map[string]int{"redis": 0})
 		if err != nil {
@@ -209,11 +223,11 @@ func prepare(ctx context.Context, rt Runtime, spec Spec) (*prepared, error) {
 	}
 	for i := 1; i <= spec.Size.Workers; i++ {
 		name := fmt.Sprintf("worker%d", i)
-		ports, err := rt.Reserve(ctx, name, map[string]int{"control": 0})
+		ports, err := rt.Reserve(ctx, cmp.Or(workers, name), map[string]int{"control": 0})
 		if err != nil {
 			return nil, err
 		}
-		p.workers = append(p.workers, workerUnit(spec, name, ports["control"]))
+		p.workers = append(p.workers, workerUnit(spec, name, workers, ports["control"]))
 	}
 	return p, nil
 }
@@ -243,7 +257,11 @@ func (p *prepared) prepareProxy(ctx context.Context, rt Runtime, spec Spec, i in
 	if want["ws"] = spec.Port; i > 0 {
 		delete(want, "ws")
 	}
-	ports, err := rt.Reserve(ctx, name, want)
+	shared := "" // the port is one only within one network
+	if spec.Size.Limits.Units > 1 {
+		shared = networkOfProxies
+	}
+	ports, err := rt.Reserve(ctx, cmp.Or(shared, name), want)
 	if err != nil {
 		return err
 	}
@@ -263,7 +281,7 @@ func (p *prepared) prepareProxy(ctx context.Context, rt Runtime, spec Spec, i in
 		return &ConfigError{err}
 	}
 	u := spec.Proxy.Unit(cfg)
-	u.Name, u.Role, u.Ports, u.Limits = name, RoleProxy, ports, spec.ProxyLimits
+	u.Name, u.Role, u.Network, u.Ports, u.Limits = name, RoleProxy, shared, ports, spec.ProxyLimits
 	u = spec.Program.of(u)
 	if u.Reads, err = spec.Source.reads(); err != nil {
 		return &ConfigError{err}

@@ -35,6 +35,9 @@ type Unit struct {
 	// relative to this program's.
 	WorkDir string
 	Reads   []string // directories of this machine that its files name; a container gets them read-only
+	// Network names a network that the unit shares with others: they have one address,
+	// and all their ports are reserved under this name. "" is one of its own.
+	Network string
 	Ports   map[string]Port
 	Ready   func(context.Context, Instance) error // one probe; nil once it serves
 	// StopSignal ends the unit in an orderly way ("": TERM); StopGrace later it is
@@ -90,7 +93,11 @@ const (
 type Runtime interface {
 	// Name is process or docker.
 	Name() string
-	// Reserve binds free ports for a unit and keeps them until Close, so that no
+	// Sources gives n different addresses that clients within the named network, see
+	// Unit.Network, may connect from; n is at most MaxSources. Of 1 or fewer there are
+	// none: the kernel chooses. It comes before any Reserve.
+	Sources(ctx context.Context, network string, n int) ([]string, error)
+	// Reserve binds free ports for a unit, or for a network that units share, and keeps them until Close, so that no
 	// other program can take them in between. want maps a port's name to a fixed
 	// port number, or to 0 for any free one. On error none is kept.
 	Reserve(ctx context.Context, unit string, want map[string]int) (map[string]Port, error)

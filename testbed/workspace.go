@@ -30,15 +30,17 @@ var errClosed = errors.New("the runtime is closed")
 // workPrefix begins the names of working directories; see Leftovers.
 const workPrefix = "wsrig-"
 
+// logName is the directory for logs where none is named; no unit has such a name.
+const logName = ".logs"
+
 // newWorkspace makes the directories. workDir is a new temporary one, which close
-// removes; logDir stays.
+// removes; logDir stays, but "" is one within workDir.
 func newWorkspace(logDir string) (*workspace, error) {
-	logDir, err := filepath.Abs(logDir)
-	if err != nil {
-		return nil, fmt.Errorf("log directory: %w", err)
-	}
-	if err := os.MkdirAll(logDir, 0o755); err != nil {
-		return nil, fmt.Errorf("log directory: %w", err)
+	if logDir != "" {
+		var err error
+		if logDir, err = makeLogDir(logDir); err != nil {
+			return nil, err
+		}
 	}
 	work, err := os.MkdirTemp("", workPrefix)
 	if err != nil {
@@ -48,7 +50,24 @@ func newWorkspace(logDir string) (*workspace, error) {
 	if err := os.Chmod(work, 0o755); err != nil {
 		return nil, errors.Join(fmt.Errorf("working directory: %w", err), os.RemoveAll(work))
 	}
+	if logDir == "" {
+		if logDir, err = makeLogDir(filepath.Join(work, logName)); err != nil {
+			return nil, errors.Join(err, os.RemoveAll(work))
+		}
+	}
 	return &workspace{workDir: work, logDir: logDir}, nil
+}
+
+// makeLogDir makes a directory for logs and returns its absolute path.
+func makeLogDir(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err == nil {
+		err = os.MkdirAll(abs, 0o755)
+	}
+	if err != nil {
+		return "", fmt.Errorf("log directory: %w", err)
+	}
+	return abs, nil
 }
 
 // absSelf is the path of the program that stands for Self; "" is this very executable.

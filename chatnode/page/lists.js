@@ -61,8 +61,30 @@ export class Log {
   #waiting = []; // {make, size} of lines that are not drawn yet
   #waitingChars = 0;
   #timer = 0;
+  #wasAtEnd = true; // the last line was in view when the reader or a new line last moved it
 
-  constructor(list) { this.#list = list; }
+  // A phone's keyboard, a turned phone and lines that wait below all change the height of
+  // the list: who reads its end goes on to do so.
+  constructor(list) {
+    this.#list = list;
+    let width = 0, height = 0;
+    const resized = () => list.clientWidth !== width || list.clientHeight !== height;
+    list.addEventListener("scroll", () => {
+      if (!resized()) this.#wasAtEnd = this.#atEnd(); // else it was not the reader who scrolled
+    });
+    new ResizeObserver(() => {
+      width = list.clientWidth;
+      height = list.clientHeight;
+      if (this.#wasAtEnd) this.#toEnd();
+    }).observe(list);
+  }
+
+  #atEnd() { return this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight < 40; }
+
+  #toEnd() {
+    this.#list.scrollTop = this.#list.scrollHeight;
+    this.#wasAtEnd = true;
+  }
 
   // message adds a line that somebody said.
   message(from, node, text) {
@@ -88,7 +110,7 @@ export class Log {
   #draw() {
     this.#timer = 0;
     const list = this.#list;
-    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+    const atEnd = this.#atEnd();
     for (const { size, make } of this.#waiting) {
       const element = document.createElement("li");
       element.append(...make());
@@ -104,7 +126,7 @@ export class Log {
       element.remove();
       this.#chars -= size;
     }
-    if (atEnd) list.scrollTop = list.scrollHeight;
+    if (atEnd) this.#toEnd();
   }
 }
 

@@ -155,6 +155,25 @@ func TestAKilledRunIsTakenDown(t *testing.T) {
 	}
 }
 
+// TestAKilledUpIsTakenDown kills wsrig up, whose logs go with the rest.
+func TestAKilledUpIsTakenDown(t *testing.T) {
+	needProxy(t, "haproxy")
+	dir, tmp := scratch(t, "")
+	env := append(os.Environ(), "TMPDIR="+tmp, "DOCKER_HOST=unix://"+filepath.Join(dir, "none.sock"))
+	up := startRun(t, dir, env, wsrigBinary, "up", "--nodes", "1", "--bus", "none", "--port", "0")
+	up.awaitLine(t, "Ctrl-C ends all of it")
+	if err := up.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-up.done
+	if out := runIn(t, dir, env, "0", wsrigBinary, "down"); !strings.Contains(out, "removed: folder "+tmp) {
+		t.Errorf("down printed:\n%s", out)
+	}
+	if left := leftBehind(tmp); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
 func TestDownAllEndsALiveRun(t *testing.T) {
 	needProxy(t, "haproxy")
 	dir, tmp := scratch(t, strings.Replace(interrupted, "PROXY", "haproxy:round-robin", 1))

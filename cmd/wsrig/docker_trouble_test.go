@@ -94,3 +94,37 @@ func readableCopy(t *testing.T, dir string) string {
 	}
 	return path
 }
+
+// TestWithoutADaemon hides the socket, and has the library look for one by itself, as it
+// does where DOCKER_HOST is not set.
+func TestWithoutADaemon(t *testing.T) {
+	const hide = "mount -t tmpfs none /run && exec "
+	if out, err := exec.Command("unshare", "-m", "sh", "-c", hide+"true").CombinedOutput(); err != nil {
+		t.Skipf("needs the right to mount, to hide the daemon: %v: %s", err, out)
+	}
+	dir := t.TempDir()
+	for _, row := range []struct{ sentence, path, want string }{
+		{"Docker is not installed", dir, "install Docker 20.10 or newer"},
+		{"Docker is installed and not started", withDocker(t), "start it (service docker start"},
+	} {
+		t.Run(row.sentence, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), "unshare", "-m", "sh", "-c", hide+"env PATH="+row.path+" "+wsrigBinary+" run smoke --runtime docker")
+			cmd.Dir, cmd.Env = dir, append(os.Environ(), "DOCKER_HOST=", "TMPDIR="+dir, "HOME="+dir)
+			out, _ := cmd.CombinedOutput() // its status is looked at
+			text := string(out)
+			if code := cmd.ProcessState.ExitCode(); code != exitTestbed || !strings.Contains(text, "there is none: DOCKER_HOST is not set") || !strings.Contains(text, row.want) {
+				t.Errorf("exit code %d, want %d and %q; it printed:\n%s", code, exitTestbed, row.want, text)
+			}
+		})
+	}
+}
+
+// withDocker is a folder with a docker command.
+func withDocker(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}

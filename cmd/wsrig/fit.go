@@ -12,7 +12,7 @@ import (
 
 // fit spreads every cell of a plan over as many processes and addresses as its clients
 // need on this machine. A cell that cannot fit is an error with the number that would.
-func fit(plan *scenario.Plan, rt testbed.Abilities) error {
+func fit(plan *scenario.Plan) error {
 	machine, err := budget.Read()
 	if err != nil {
 		return err
@@ -36,13 +36,7 @@ func fit(plan *scenario.Plan, rt testbed.Abilities) error {
 			}
 			continue
 		}
-		size := sizeOf(layout, demand)
-		if !rt.Loopback {
-			if size, err = withoutLoopback(size, rt); err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", cell.Proxy, err))
-			}
-		}
-		cell.Testbed.Size = size
+		cell.Testbed.Size = sizeOf(layout, demand)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return usageError{err}
@@ -50,22 +44,12 @@ func fit(plan *scenario.Plan, rt testbed.Abilities) error {
 	return nil
 }
 
-// withoutLoopback fits a layout to units that each have an address of their own: a
-// worker takes the place of a source address, and proxy units cannot share a port.
-func withoutLoopback(s testbed.Size, rt testbed.Abilities) (testbed.Size, error) {
-	if s.Limits.Units > 1 {
-		return s, fmt.Errorf("so many clients take %d proxy units that share a port, which units of the %s runtime cannot; use fewer clients or --runtime process", s.Limits.Units, rt.Runtime)
-	}
-	s.Workers, s.Sources = max(s.Workers, len(s.Sources)), nil
-	return s, nil
-}
-
 // sizeOf is a layout as the testbed takes it. Where one process serves, the drivers
 // size it by the clients alone.
 func sizeOf(l budget.Layout, d budget.Demand) testbed.Size {
 	s := testbed.Size{Workers: l.Workers}
 	if len(l.SourceAddrs) > 1 {
-		s.Sources = l.SourceAddrs
+		s.Sources = len(l.SourceAddrs) // which ones is the runtime's say
 	}
 	switch {
 	case d.Own != nil: // a user's own file keeps its limits

@@ -103,6 +103,7 @@ Exit codes: 0 pass; 1 a check failed or something became worse; 2 usage, or a ba
 		newRunCommand(), newCheckCommand(), newListCommand(), newReportCommand(), newCompareCommand(), newRegressCommand(),
 		newDepsCommand(), newDoctorCommand(), newUpCommand(), newDownCommand(), newLoadgenCommand(), newChatnodeCommand(), newHealthcheckCommand(),
 		newMiniredisCommand(),
+		newKeepNetworkCommand(),
 	)
 	return root
 }

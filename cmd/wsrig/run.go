@@ -111,7 +111,7 @@ func measure(cmd *cobra.Command, name string, o runOptions) (run *result.Run, di
 	if err != nil {
 		return nil, "", err
 	}
-	if err := fit(plan, *o.Runtime); err != nil {
+	if err := fit(plan); err != nil {
 		return nil, "", err
 	}
 	where, err := runtimes[o.runtime](ctx, plan, o.runtimeOptions, cmd.ErrOrStderr())

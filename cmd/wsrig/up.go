@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -21,6 +20,7 @@ type upOptions struct {
 	nodes     int
 	port      int
 	bus       string
+	nodeCmd   string // instead of wsrig's own node; "" is that
 	install   bool
 	noRestart bool
 	portGiven bool // --port was set
@@ -49,10 +49,14 @@ by its pid: its windows go to another. A unit that dies is reported with the end
 log and started again after 3 s, on the same address.
 
 A --proxy is direct, DRIVER:VARIANT, or a configuration file of your own; see wsrig list.
-With direct each node serves the page itself.`,
+With direct each node serves the page itself.
+
+A --node-cmd is started from here for every chat node, as by wsrig run: with HOST, PORT,
+NODE_NAME and REDIS_URL in its environment, and ready when GET /readyz answers.`,
 		Example: `  wsrig up
   wsrig up --proxy nginx:round-robin --nodes 2 --port 9000
-  wsrig up --proxy ./haproxy.cfg --no-restart`,
+  wsrig up --proxy ./haproxy.cfg --no-restart
+  wsrig up --node-cmd 'node server.js'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.portGiven = cmd.Flags().Changed("port")
@@ -64,6 +68,7 @@ With direct each node serves the page itself.`,
 	f.IntVar(&o.nodes, "nodes", o.nodes, "chat nodes; a file of your own says itself how many")
 	f.IntVar(&o.port, "port", o.port, "`port` of the proxy on 127.0.0.1; 0 takes a free one")
 	f.StringVar(&o.bus, "bus", o.bus, "how nodes share messages: redis, miniredis (in memory), or none for one node")
+	f.StringVar(&o.nodeCmd, "node-cmd", "", "`command` to run as chat nodes instead of wsrig's own, or the peer node-chat")
 	f.BoolVar(&o.install, "install", false, "install missing programs with apt-get, as root or through sudo")
 	f.BoolVar(&o.noRestart, "no-restart", false, "leave a unit dead that died")
 	return cmd
@@ -80,12 +85,7 @@ func runUp(cmd *cobra.Command, o upOptions) (err error) {
 	if err := o.provide(ctx, &spec, stderr); err != nil {
 		return err
 	}
-	logs, err := os.MkdirTemp("", "wsrig-up-")
-	if err != nil {
-		return fmt.Errorf("%w: directory for logs: %w", errTestbed, err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(logs)) }()
-	rt, err := testbed.NewProcessRuntime("", logs)
+	rt, err := testbed.NewProcessRuntime("", "")
 	if err != nil {
 		return fmt.Errorf("%w: %w", errTestbed, err)
 	}
@@ -134,9 +134,20 @@ func (o upOptions) spec() (testbed.Spec, error) {
 		if named > 0 {
 			spec.Nodes = named
 		}
+		if p, ok := spec.Proxy.(statsPage); ok && !spec.Source.Own {
+			spec.Source = p.WithStatsPage(spec.Source)
+		}
 	}
 	if o.bus != testbed.BusNone {
 		spec.NodeArgs = slices.Concat(upNodeArgs, upHistory)
+	}
+	if o.nodeCmd != "" {
+		if spec.NodeCmd, err = testbed.ParseNodeCommand(o.nodeCmd); err != nil {
+			return spec, usageError{fmt.Errorf("--node-cmd: %w", err)}
+		}
+	}
+	if len(spec.NodeCmd) > 0 {
+		spec.NodeArgs = nil // they are options of wsrig's own node
 	}
 	if err := o.judge(spec); err != nil {
 		return spec, usageError{err}
@@ -146,7 +157,7 @@ func (o upOptions) spec() (testbed.Spec, error) {
 
 // provide sees to the programs that spec needs.
 func (o upOptions) provide(ctx context.Context, spec *testbed.Spec, out io.Writer) error {
-	var needs []testbed.Need
+	needs := testbed.NodeNeeds(spec.NodeCmd)
 	if spec.Proxy != nil {
 		needs = append(needs, need(spec.Proxy.Name()))
 	}

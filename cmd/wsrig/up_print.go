@@ -8,28 +8,43 @@ import (
 	"wsrig/testbed"
 )
 
-// statsPlace is what a proxy driver may tell about its statistics: where a person
-// reads those of a shipped variant whose admin port is at addr.
-type statsPlace interface{ StatsPlace(addr string) string }
+// statsPlace is what a proxy driver may tell about its statistics: where a person reads
+// those of a shipped variant, by the addresses of its clients' and its admin port.
+type statsPlace interface {
+	StatsPlace(clients, admin string) string
+}
+
+// statsPage is what a proxy driver may add to a shipped variant: a page of statistics.
+type statsPage interface {
+	WithStatsPage(testbed.Source) testbed.Source
+}
 
 // printUp prints where everything is, a line for each part.
 func printUp(out io.Writer, tb *testbed.Testbed, o upOptions) error {
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	line := func(what, format string, a ...any) { fmt.Fprintf(w, what+"\t"+format+"\n", a...) }
+	own, target := len(tb.Spec.NodeCmd) == 0, tb.Targets()[0]
 	for _, addr := range tb.Targets() {
-		line("page", "http://%s/", addr)
+		if own {
+			line("page", "http://%s/", addr)
+		} else { // which may have no page
+			line("address", "http://%s/", addr)
+		}
 	}
-	target := tb.Targets()[0]
 	line("websocket", "ws://%s/ws?room=lobby&name=you", target)
 	if tb.Proxy != nil {
 		line("proxy", "%s, pid %d, log %s", o.proxy, tb.Proxy.PID(), tb.Proxy.LogPath())
 		if p, ok := tb.Spec.Proxy.(statsPlace); ok && !tb.Spec.Source.Own {
-			line("proxy statistics", "%s", p.StatsPlace(tb.Proxy.Unit().Ports["admin"].Peer))
+			line("proxy statistics", "%s", p.StatsPlace(target, tb.Proxy.Unit().Ports["admin"].Peer))
 		}
 	}
 	for _, n := range tb.Nodes {
 		addr := n.Unit().Ports["http"].Peer
-		line("node "+n.Unit().Name, "pid %d, http://%s/metrics, http://%s/connections", n.PID(), addr, addr)
+		if own {
+			line("node "+n.Unit().Name, "pid %d, http://%s/metrics, http://%s/connections", n.PID(), addr, addr)
+		} else {
+			line("node "+n.Unit().Name, "pid %d, http://%s/, log %s", n.PID(), addr, n.LogPath())
+		}
 	}
 	if tb.Redis != nil {
 		line(tb.Spec.Bus, "pid %d, redis://%s", tb.Redis.PID(), tb.Redis.Unit().Ports["redis"].Peer)
@@ -42,7 +57,7 @@ func printUp(out io.Writer, tb *testbed.Testbed, o upOptions) error {
 	if o.noRestart {
 		again = "It stays dead."
 	}
-	_, err := fmt.Fprintf(out, "Kill a node by its pid and see its windows go to another. %s Ctrl-C ends all of it.\n", again)
+	_, err := fmt.Fprintf(out, "Kill a node by its pid and see its clients go to another. %s Ctrl-C ends all of it.\n", again)
 	return err
 }
 

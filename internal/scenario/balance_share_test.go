@@ -76,25 +76,38 @@ func TestChiSquareTail(t *testing.T) {
 	}
 }
 
-func TestSourceAddressesAreDistinctNetworks(t *testing.T) {
+func TestTheKeyOfASourceAddress(t *testing.T) {
 	t.Parallel()
-	const n = 70_000
-	all, networks := map[string]bool{}, map[string]bool{}
-	addresses := sourceAddresses(n)
-	for i := range addresses {
-		all[sourceKey(i, addresses, 32)] = true
-		networks[sourceKey(i, addresses, 24)] = true
+	addresses := []string{"127.1.1.1", "127.1.2.1", "127.1.2.2"}
+	for _, row := range []struct {
+		client, bits int
+		want         string
+	}{{0, 32, "127.1.1.1"}, {2, 32, "127.1.2.2"}, {4, 32, "127.1.2.1"}, {1, 24, "127.1.2."}, {2, 24, "127.1.2."}, {3, 24, "127.1.1."}} {
+		if got := sourceKey(row.client, addresses, row.bits); got != row.want {
+			t.Errorf("client %d, %d bits: %q, want %q", row.client, row.bits, got, row.want)
+		}
 	}
-	if len(all) != n || len(networks) != 254*254 {
-		t.Errorf("%d addresses in %d networks, want %d in %d", len(all), len(networks), n, 254*254)
+	if sourceKey(5, nil, 32) != sourceKey(6, nil, 24) {
+		t.Error("clients whose address the kernel chooses have more than one key")
 	}
-	if got := sourceAddresses(3); !slices.Equal(got, []string{"127.1.1.1", "127.1.2.1", "127.1.3.1"}) {
-		t.Errorf("the first are %v", got)
-	}
-	if got := sourceAddresses(1); got != nil || sourceKey(5, got, 32) != sourceKey(6, got, 24) {
-		t.Errorf("one source is %v, want the system's choice and one key", got)
-	}
-	if a, b := sourceKey(1, addresses, 32), sourceKey(n+1, addresses, 32); a != b {
-		t.Errorf("client %d comes from %s, want %s again", n+1, b, a)
+}
+
+func TestSourcesOfACell(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		fitted int
+		steps  []Count
+		want   int
+	}{{0, []Count{1}, 0}, {0, []Count{1, 30, 7}, 30}, {4, []Count{1}, 4}, {4, []Count{2}, 2}, {4, []Count{2, 1}, 4}, {1, []Count{1}, 0}} {
+		c := &CellPlan{}
+		c.Testbed.Size.Sources = row.fitted
+		for _, n := range row.steps {
+			s := newConnect()
+			s.Sources = n
+			c.Steps = append(c.Steps, s)
+		}
+		if got := c.sources(); got != row.want {
+			t.Errorf("fitted to %d, steps with %v: %d, want %d", row.fitted, row.steps, got, row.want)
+		}
 	}
 }

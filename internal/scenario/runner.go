@@ -203,6 +203,7 @@ func (r *Runner) spec(cell *CellPlan) (testbed.Spec, error) {
 		Clients: cell.Clients(), Size: cell.Testbed.Size, Token: rand.Text(),
 	}
 	spec.Size.Workers = max(1, spec.Size.Workers)
+	spec.Size.Sources = cell.sources()
 	if spec.Bus == testbed.BusRedis && r.Bus != "" {
 		spec.Bus = r.Bus
 	}

@@ -34,7 +34,7 @@ func TestWhatARuntimeCannotDoFailsThePlan(t *testing.T) {
 		{"a disconnect while messages flow", "direct", "publish: {rate: 5/s, for: 3s, during: [{at: 1s, disconnect: n1, for: 1s}]}", "docker", "--runtime docker"},
 		{"an image", "haproxy:round-robin@image=haproxy:3.2", "wait: {for: 1s}", "docker", "--runtime docker"},
 		{"a program of this machine", "nginx:round-robin@bin=/opt/nginx", "wait: {for: 1s}", "process", "--runtime process"},
-		{"several source addresses", "direct", "connect: {clients: 5, sources: 5}", "process", "sources=1"},
+		{"several source addresses", "direct", "connect: {clients: 5, sources: 5}", both, ""},
 	} {
 		for _, runtime := range strings.Fields(both) {
 			_, err := on(runtime, nil, []string{row.proxy}, "connect: {clients: 5}", row.step)

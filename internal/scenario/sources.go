@@ -1,27 +1,16 @@
 package scenario
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
-// maxSources is how many addresses sourceAddresses has to give.
-const maxSources = 254 * 254 * 254
-
-// sourceAddresses are n different addresses of 127.0.0.0/8, all of which are local
-// on Linux. The third octet turns fastest, then the second, then the last: a proxy
-// that hashes only the network of a client must see different networks. A single one
-// is left to the system: no address at all.
-func sourceAddresses(n int) []string {
-	if n <= 1 {
-		return nil
+// sources is the most source addresses that any connect step of the cell takes.
+func (c *CellPlan) sources() int {
+	n := 0
+	for _, s := range c.Steps {
+		if connect, ok := s.(*Connect); ok {
+			n = max(n, connect.sources(c))
+		}
 	}
-	const octets = 254 // 1 to 254
-	addresses := make([]string, n)
-	for i := range addresses {
-		addresses[i] = fmt.Sprintf("127.%d.%d.%d", 1+i/octets%octets, 1+i%octets, 1+i/octets/octets%octets)
-	}
-	return addresses
+	return n
 }
 
 // sourceKey is what of a client's source address a proxy hashes: all of it or, of an

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wsrig/loadgen"
+	"wsrig/testbed"
 )
 
 // Connect opens clients.
@@ -18,7 +19,7 @@ type Connect struct {
 	Keepalive Keepalive         `json:"keepalive" doc:"who pings: none, client-ping INTERVAL, or node-ping INTERVAL, which makes every node of the cell ping"`
 	Pong      bool              `json:"pong" doc:"whether the clients answer pings"`
 	Timeout   Duration          `json:"timeout" doc:"longest handshake; past it the client has failed"`
-	Sources   Count             `json:"sources" doc:"addresses of 127.0.0.0/8 that the clients connect from: client i uses number i mod sources, each of the first 64516 in a /24 of its own; 1 is 127.0.0.1 (Linux only above 1)"`
+	Sources   Count             `json:"sources" doc:"addresses that the clients connect from: client i uses number i mod sources, each of the first 64516 in a /24 of its own; they are of 127.0.0.0/8 (Linux only above 1), in containers of 240.0.0.0/8; with 1 the system chooses"`
 	InFlight  Count             `json:"in_flight,omitzero" eg:"500" doc:"most handshakes under way at once; one that is due waits until others have ended, and its wait counts; no limit if not given"`
 	Path      string            `json:"path" doc:"URL path that the clients ask for"`
 	Header    map[string]string `json:"header,omitempty" eg:"{Origin: http://a.example}" doc:"more headers of the HTTP upgrade; {client}, {name} and {room} in a value stand for a client's own"`
@@ -54,11 +55,8 @@ func (s *Connect) Validate(p *progress) {
 	if s.Rooms > s.Clients && s.Clients > 0 {
 		p.fail("rooms", "%d rooms for %s leave rooms empty; use %d or fewer", s.Rooms, counted(int(s.Clients), "client"), s.Clients)
 	}
-	if s.Sources > maxSources {
-		p.fail("sources", "%d source addresses are above the limit of %d; use %d or fewer", s.Sources, maxSources, maxSources)
-	}
-	if rt := p.runtime; rt != nil && !rt.Loopback && s.Sources > 1 {
-		p.fail("sources", "%d source addresses are of this machine's loopback, which the units of the %s runtime do not share; use --runtime process, or --set sources=1", s.Sources, rt.Runtime)
+	if s.Sources > testbed.MaxSources {
+		p.fail("sources", "%d source addresses are above the limit of %d; use %d or fewer", s.Sources, testbed.MaxSources, testbed.MaxSources)
 	}
 	if took := float64(s.Clients) / float64(s.Rate); took > maxDuration.Seconds() {
 		p.fail("rate", "%d clients at %s take longer than the limit of 24h; raise the rate", s.Clients, s.Rate)
@@ -80,6 +78,18 @@ func (s *Connect) Validate(p *progress) {
 	p.clients += int(s.Clients)
 	p.rooms = max(p.rooms, int(s.Rooms))
 	p.beginPings(s.Keepalive)
+}
+
+// sources is how many addresses the step's clients connect from: as many as it says, or
+// else as its cell was fitted to; 0 if the kernel chooses.
+func (s *Connect) sources(c *CellPlan) int {
+	if s.Sources > 1 {
+		return int(s.Sources)
+	}
+	if n := c.Testbed.Size.Sources; n > 1 {
+		return n
+	}
+	return 0
 }
 
 // beginPings checks that the clients of a cell agree on pings from nodes, since a
@@ -129,10 +139,7 @@ func (s *Connect) run(ctx context.Context, t *trial) error {
 	for k, v := range s.Header {
 		header[k] = []string{v}
 	}
-	sources := t.cell.Testbed.Size.Sources
-	if s.Sources > 1 || len(sources) == 0 {
-		sources = sourceAddresses(int(s.Sources))
-	}
+	sources := t.tb.Sources[:s.sources(t.cell)]
 	base := t.clients
 	if err := t.beginPhase(s, sources); err != nil {
 		return err

@@ -53,6 +53,8 @@ func Conformance(t *testing.T, newRuntime New) {
 		{"measures what all processes use", measuresUsage},
 		{"keeps a limit of CPU", limitsCPU},
 		{"keeps a limit of memory", limitsMemory},
+		{"lets clients come from many addresses", givesSources},
+		{"puts units into one network", sharesNetworks},
 		{"runs a program to its end", runsPrograms},
 		{"ends everything on Close", closesAll},
 		{"ends a start on Close", closesDuringStart},

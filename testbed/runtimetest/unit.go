@@ -123,6 +123,15 @@ func (p *player) handler() http.Handler {
 		}
 		w.Write(b)
 	})
+	mux.HandleFunc("/caller", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.RemoteAddr) })
+	mux.HandleFunc("/call", func(w http.ResponseWriter, r *http.Request) {
+		callers, err := calls(r.Context(), r.URL.Query()["from"], r.FormValue("to"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		io.WriteString(w, callers)
+	})
 	mux.HandleFunc("/exit", func(_ http.ResponseWriter, r *http.Request) {
 		fmt.Println("exit was asked for by HTTP")
 		code, _ := strconv.Atoi(r.FormValue("code"))
