@@ -2,10 +2,8 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -43,6 +41,9 @@ Exit codes: 0 nothing is worse; 1 something is; 2 the results cannot be compared
   wsrig compare results/idle-timeout/latest      # of wsrig regress`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.complete(cmd); err != nil {
+				return err
+			}
 			base, err := result.Read(args[0])
 			if err != nil {
 				return usageError{err}
@@ -79,11 +80,19 @@ func (o *compareOptions) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&o.asMarkdown, "markdown", false, "print Markdown")
 }
 
+// complete checks --alpha, and leaves it to what is compared if nobody asked for one.
+func (o *compareOptions) complete(cmd *cobra.Command) error {
+	switch {
+	case !cmd.Flags().Changed("alpha"):
+		o.Alpha = 0
+	case !(o.Alpha > 0 && o.Alpha < 1):
+		return usageError{fmt.Errorf("--alpha %g is out of range; use one between 0 and 1, such as %g", o.Alpha, report.DefaultAlpha)}
+	}
+	return nil
+}
+
 // compare pairs the cells that were asked for and compares them.
 func (o *compareOptions) compare(base, head *result.Run, two bool) (*report.Comparison, error) {
-	if o.Alpha <= 0 || o.Alpha >= 1 {
-		return nil, fmt.Errorf("--alpha %g is out of range; use one between 0 and 1, such as %g", o.Alpha, report.DefaultAlpha)
-	}
 	if (o.baseCell == "") != (o.headCell == "") {
 		return nil, errors.New("--base and --head name the two cells together; give both")
 	}
@@ -97,7 +106,7 @@ func (o *compareOptions) compare(base, head *result.Run, two bool) (*report.Comp
 	case two:
 		pairs, notes, err = report.PairRuns(base, head)
 	default:
-		pairs, notes, err = report.PairSides(base)
+		return report.CompareSides(base, o.CompareOptions)
 	}
 	if err != nil {
 		return nil, err
@@ -124,7 +133,7 @@ func (o *compareOptions) print(cmd *cobra.Command, c *report.Comparison) error {
 	people := cmd.OutOrStdout()
 	if o.asJSON {
 		people = cmd.ErrOrStderr()
-		if err := writeComparisonJSON(cmd.OutOrStdout(), c); err != nil {
+		if err := c.JSON(cmd.OutOrStdout()); err != nil {
 			return err
 		}
 	}
@@ -137,15 +146,6 @@ func (o *compareOptions) print(cmd *cobra.Command, c *report.Comparison) error {
 	}
 	if code := report.ExitCode(c.Verdict.Status); code != exitPass {
 		return exitCode(code)
-	}
-	return nil
-}
-
-func writeComparisonJSON(w io.Writer, c *report.Comparison) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(c); err != nil {
-		return fmt.Errorf("write the comparison: %w", err)
 	}
 	return nil
 }

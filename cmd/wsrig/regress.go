@@ -1,12 +1,11 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -55,7 +54,7 @@ configuration; 3 inconclusive: too few trials, or no data; 4 the testbed did not
 			if o.node && o.run.nodeCmd != "" {
 				return usageError{errors.New("--node compares wsrig's own chat nodes, which --node-cmd replaces; leave one out")}
 			}
-			if err := o.run.complete(); err != nil {
+			if err := errors.Join(o.run.complete(), o.compare.complete(cmd)); err != nil {
 				return err
 			}
 			return o.regress(cmd, args[0])
@@ -93,7 +92,10 @@ func (o *regressOptions) regress(cmd *cobra.Command, name string) (err error) {
 		return err
 	}
 	run.sides = map[string]string{result.SideBase: fmt.Sprintf("%s (commit %s)", o.base, base.commit), result.SideHead: head}
-	run.repeat = []string{"--base", o.base}
+	run.repeat, run.alpha = []string{"--base", o.base}, cmp.Or(o.compare.Alpha, report.DefaultAlpha)
+	if o.compare.Alpha != 0 {
+		run.repeat = append(run.repeat, "--alpha", fmt.Sprint(o.compare.Alpha))
+	}
 	if o.node {
 		run.repeat = append(run.repeat, "--node")
 		if run.nodes, err = buildNodes(ctx, base, repo, cmd.ErrOrStderr()); err != nil {
@@ -112,28 +114,12 @@ func (o *regressOptions) regress(cmd *cobra.Command, name string) (err error) {
 		return err
 	}
 	o.compare.asJSON = o.run.asJSON
-	c, err := o.compare.compare(measured, measured, false)
+	c, err := report.CompareSides(measured, o.compare.CompareOptions)
 	if err != nil {
 		return usageError{err}
 	}
-	if err := saveComparison(c, dir); err != nil {
-		return err
-	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "results: %s\n", dir)
 	return o.compare.print(cmd, c)
-}
-
-// saveComparison writes the comparison beside the run that it was made from.
-func saveComparison(c *report.Comparison, dir string) error {
-	var text, md, page, data bytes.Buffer
-	err := errors.Join(c.Text(&text, report.DefaultWidth, true), c.Markdown(&md, true), report.HTMLComparison(&page, c), writeComparisonJSON(&data, c))
-	for name, b := range map[string]*bytes.Buffer{"comparison.txt": &text, "comparison.md": &md, "comparison.html": &page, "comparison.json": &data} {
-		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644))
-	}
-	if err != nil {
-		return fmt.Errorf("save the comparison: %w", err)
-	}
-	return nil
 }
 
 // buildNodes builds the chat nodes of both trees in the same way.

@@ -33,8 +33,9 @@ func newReportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report DIR",
 		Short: "Write every table and plot of a result again, or export it, from its run.json alone",
-		Long: `Read DIR/run.json and write report.html, report.txt, report.md and plots/ again, without
-running anything; then print the report. The exit code is the run's.
+		Long: `Read DIR/run.json and write report.html, report.txt, report.md and plots/ again, and of a
+run of wsrig regress its comparison, without running anything; then print the report. The
+exit code is the run's.
 
 With --index, DIR is a directory of results (default results): only DIR/index.html is
 written, the page that lists all runs in it. A report of one of them renews it too.
@@ -117,6 +118,9 @@ func runReport(cmd *cobra.Command, args []string, f reportFlags) error {
 			if exported {
 				fmt.Fprintln(cmd.OutOrStdout(), path)
 			}
+		}
+		if len(paths) == 0 {
+			return usageError{fmt.Errorf("nothing is written: the run has nothing for --format %s", strings.Join(f.formats, ","))}
 		}
 	}
 	if f.out == "" && !exported {

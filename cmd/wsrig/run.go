@@ -35,6 +35,7 @@ type runOptions struct {
 	baseline string
 	repeat   []string          // more arguments that repeat the run
 	sides    map[string]string // of a run that compares two trees: what each side is
+	alpha    float64           // the level of significance at which it does
 	nodes    map[string]string // and the program that plays its nodes
 }
 
@@ -139,6 +140,7 @@ func measure(cmd *cobra.Command, name string, o runOptions) (run *result.Run, di
 	run.Environment.RunID, run.Environment.SelfNoise = filepath.Base(dir), noise
 	run.Environment.Started, run.Environment.Ended = started, time.Now().UTC()
 	run.Environment.Command, run.Environment.Sides = command(plan, cmd.Name(), name, o), o.sides
+	run.Environment.Alpha = o.alpha
 	if err := judge(run, plan, runErr); err != nil {
 		return nil, "", err
 	}
@@ -239,7 +241,8 @@ func newResultDir(out, scenarioName string) (string, error) {
 	return dir, nil
 }
 
-// judge fills in checks and verdict.
+// judge fills in checks and verdict. That of a run that compares two trees is the
+// comparison's: a check that fails on both sides is no regression.
 func judge(run *result.Run, plan *scenario.Plan, runErr error) error {
 	exprs := make([]string, len(plan.Checks))
 	for i, c := range plan.Checks {
@@ -248,9 +251,17 @@ func judge(run *result.Run, plan *scenario.Plan, runErr error) error {
 	if err := report.Check(run, exprs); err != nil {
 		return err
 	}
-	run.Verdict = report.Verdict(run)
-	if runErr != nil {
+	switch {
+	case runErr != nil:
 		run.Verdict = result.Verdict{Status: result.Error, Reasons: strings.Split(runErr.Error(), "\n")}
+	case run.Environment.Sides != nil:
+		c, err := report.CompareSides(run, report.CompareOptions{})
+		if err != nil {
+			return err
+		}
+		run.Verdict = c.Verdict
+	default:
+		run.Verdict = report.Verdict(run)
 	}
 	return nil
 }

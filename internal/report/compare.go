@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -164,7 +165,23 @@ func Compare(base, head *result.Run, pairs []CellPair, o CompareOptions) (*Compa
 	if failing := c.failOnBoth(); len(failing) > 0 {
 		c.Notes = append(c.Notes, "Fails on both sides, which is no regression: "+strings.Join(failing, "; ")+".")
 	}
-	c.Verdict = c.verdict()
+	c.Verdict = c.verdict(unfinished(base, head))
+	return c, nil
+}
+
+// CompareSides compares the two sides of one run, as wsrig regress makes it. Without
+// o.Alpha its level of significance is the one that the run was made with.
+func CompareSides(run *result.Run, o CompareOptions) (*Comparison, error) {
+	pairs, notes, err := PairSides(run)
+	if err != nil {
+		return nil, err
+	}
+	o.Alpha = cmp.Or(o.Alpha, run.Environment.Alpha)
+	c, err := Compare(run, run, pairs, o)
+	if err != nil {
+		return nil, err
+	}
+	c.Notes = append(c.Notes, notes...)
 	return c, nil
 }
 
@@ -204,9 +221,23 @@ func toolNotes(base, head *result.Run) []string {
 	return []string{fmt.Sprintf("base was measured by wsrig %s (%s), head by wsrig %s (%s): nodes and generators are part of wsrig.", b.Wsrig, b.Go, h.Wsrig, h.Go)}
 }
 
-// verdict sums the comparison up.
-func (c *Comparison) verdict() result.Verdict {
-	var worse, unknown []string
+// unfinished tells of runs that ended in an error. What they measured until then may be
+// worse, but that nothing was is no pass: the rest is missing.
+func unfinished(base, head *result.Run) []string {
+	var reasons []string
+	for i, run := range []*result.Run{base, head} {
+		if run.Verdict.Status != result.Error || i == 1 && head == base {
+			continue
+		}
+		why := strings.Join(firstOf(run.Verdict.Reasons), "; ")
+		reasons = append(reasons, fmt.Sprintf("run %s ended in an error: %s", run.Environment.RunID, cmp.Or(why, "unknown")))
+	}
+	return reasons
+}
+
+// verdict sums the comparison up. unknown are reasons for which it cannot pass.
+func (c *Comparison) verdict(unknown []string) result.Verdict {
+	var worse []string
 	for i := range c.Cells {
 		w, u := c.Cells[i].reasons()
 		worse, unknown = append(worse, w...), append(unknown, u...)

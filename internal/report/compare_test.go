@@ -291,23 +291,6 @@ func TestCellsAreFoundByAnUnambiguousBeginning(t *testing.T) {
 	}
 }
 
-func TestSidesArePairedAndTheControlIsLeftOut(t *testing.T) {
-	run := newFixture("x", []result.Cell{
-		{ID: "direct", Proxy: "direct"}, {ID: "base:haproxy:a k=1", Side: "base"}, {ID: "head:haproxy:a k=1", Side: "head"}, {ID: "head:haproxy:new", Side: "head"},
-	}, nil)
-	pairs, notes, err := PairSides(run)
-	must(t, err)
-	if len(pairs) != 1 || pairs[0].Name != "haproxy:a k=1" || pairs[0].Base.Side != "base" || pairs[0].Head.Side != "head" {
-		t.Errorf("pairs %+v, want base and head of haproxy:a k=1", pairs)
-	}
-	if !slices.Equal(notes, []string{"haproxy:new is in head only, and is not compared."}) {
-		t.Errorf("notes %q", notes)
-	}
-	if _, _, err := PairSides(newFixture("x", []result.Cell{{ID: "direct"}}, nil)); err == nil || !strings.Contains(err.Error(), "two of its cells with --base and --head") {
-		t.Errorf("a run without sides gives %v", err)
-	}
-}
-
 func TestComparisonReadsAsTheGoldenFiles(t *testing.T) {
 	base, head := load(t, "idle-timeout"), load(t, "idle-timeout")
 	changeFixture(head)

@@ -36,6 +36,7 @@ var Formats = []Format{
 	{"md", "report.md", "the same tables in GitHub Flavored Markdown", true, writerFile("report.md", Markdown)},
 	{"html", HTMLFile, "a page that holds all of it: tables, plots, timelines, configurations, environment", true, writerFile(HTMLFile, HTML)},
 	{"plots", "plots/*.svg, plots/*.png", "the plots that the run has data for", true, plotFiles},
+	{"comparison", comparisonFile + ".html, " + comparisonFile + ".txt, " + comparisonFile + ".md, " + comparisonFile + ".json", "base against head, of a run of wsrig regress", true, comparisonFiles},
 	{"junit", "junit.xml", "JUnit XML: a suite a cell, a test case a check and a trial", false, writerFile("junit.xml", writeJUnit)},
 	{"summary", "summary.md", "report.md, cut to what a GitHub step summary takes (1 MiB)", false, summaryFile},
 	{"go-bench", "bench.txt", "Go benchmark format, for benchstat: a line a cell and trial", false, writerFile("bench.txt", writeGoBench)},

@@ -16,6 +16,8 @@ import (
 // readers check the files of each export with a reader of that format: whatever the
 // run, they can be read, and hold what the run holds.
 var readers = map[string]func(t *testing.T, run *result.Run, files map[string][]byte){
+	"comparison": readComparison,
+
 	"junit":    readJUnit,
 	"summary":  readSummary,
 	"go-bench": readGoBench,
@@ -93,6 +95,7 @@ func exportRuns(t *testing.T) map[string]*result.Run {
 	ancient := newFixture("ancient", []result.Cell{{ID: "a", Trials: []result.Trial{{Index: 1, Duration: 1, Histograms: open.Cells[0].Trials[0].Histograms}}}}, nil)
 	ancient.Environment.Started = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 	ancient.Verdict = Verdict(ancient)
+	runs["sides"] = sidedRun(t)
 	for name, run := range map[string]*result.Run{"empty": empty, "bare": bare, "down": down, "inconclusive": open, "ancient": ancient} {
 		clone(t, run)
 		runs[name] = run
@@ -139,10 +142,15 @@ func TestExportsAreReadBack(t *testing.T) {
 
 func TestFormatsWriteTheFilesTheyName(t *testing.T) {
 	run := hostileRun(t) // names of cells do not lead out of the folder
+	sides := sidedRun(t)
 	top := t.TempDir()
 	dir := filepath.Join(top, "made", "on the way")
 	for _, f := range Formats {
-		paths, err := WriteFormats(run, dir, []Format{f})
+		of := run
+		if f.Name == "comparison" {
+			of = sides // others have none
+		}
+		paths, err := WriteFormats(of, dir, []Format{f})
 		must(t, err)
 		if len(paths) == 0 {
 			t.Errorf("%s wrote nothing", f.Name)
@@ -172,7 +180,7 @@ func TestFindFormats(t *testing.T) {
 	if err != nil || len(found) != 2 || found[0].Name != "csv" || found[1].Name != "junit" {
 		t.Errorf("found %+v, %v", found, err)
 	}
-	for name, want := range map[string]string{"junti": `unknown format "junti"; did you mean "junit"? (one of text, md, html, plots, junit,`, "": `unknown format ""`} {
+	for name, want := range map[string]string{"junti": `unknown format "junti"; did you mean "junit"? (one of text, md, html, plots, comparison, junit,`, "": `unknown format ""`} {
 		if _, err := FindFormats([]string{name}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("format %q: error %v, want one with %s", name, err, want)
 		}
@@ -183,7 +191,7 @@ func TestFindFormats(t *testing.T) {
 }
 
 func TestOnlyOneFileGoesToAStream(t *testing.T) {
-	run := load(t, "smoke")
+	run := sidedRun(t)
 	for _, f := range Formats {
 		var b bytes.Buffer
 		err := f.WriteTo(&b, run)

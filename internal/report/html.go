@@ -44,6 +44,9 @@ type runPage struct {
 	Setting  []string
 	Started  string
 
+	Compared bool        // the run has two sides
+	Differ   []tableView // and what is not the same on both
+
 	Tables []tableView
 	Plots  []*figureView
 
@@ -113,6 +116,16 @@ func (p *runPage) fillDetails(run *result.Run) {
 	p.Open = view(checksTable(run, "Checks that failed or could not be judged", func(c result.Check) bool { return !holds(c) }))
 	held, ok := checksTable(run, "Checks that hold", holds)
 	p.Held, p.HeldCount = view(held, ok), plural(len(held.Rows), "check holds", "checks hold")
+	c, err := CompareSides(run, CompareOptions{})
+	if p.Compared = err == nil; !p.Compared {
+		return
+	}
+	for _, t := range c.Tables(true) {
+		t = differing(t)
+		if v := view(t, len(t.Rows) > 0); v != nil {
+			p.Differ = append(p.Differ, *v)
+		}
+	}
 }
 
 // planText is the plan as people read it; a plan that is too long for a page is in

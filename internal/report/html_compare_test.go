@@ -8,6 +8,22 @@ import (
 	"golang.org/x/net/html"
 )
 
+// The page of a run with two sides says what its comparison says.
+func TestPageOfARunWithSidesHasWhatDiffers(t *testing.T) {
+	run := sidedRun(t)
+	var page bytes.Buffer
+	must(t, HTML(&page, run))
+	isSound(t, page.Bytes())
+	doc, err := html.Parse(&page)
+	must(t, err)
+	shown := squeezed(text(doc))
+	for _, want := range append([]string{"✗ FAIL", "Base is main (commit 1), head is working tree (commit 2).", "declared.idle_timeout", "head has handshakes that ended with HTTP 503"}, run.Verdict.Reasons...) {
+		if !strings.Contains(shown, squeezed(want)) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+}
+
 func TestComparisonPageHasEveryFactAndFigure(t *testing.T) {
 	base, head := load(t, "idle-timeout"), load(t, "idle-timeout")
 	changeFixture(head)

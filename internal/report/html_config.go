@@ -19,6 +19,8 @@ type configView struct {
 	Text       string   // the file before the testbed's addresses were put in
 	Rewrite    diffView // what was changed in it for the testbed
 	driver     string
+	side       string // of a comparison, and the proxy without it
+	sideless   string
 }
 
 // diffView is a unified diff.
@@ -58,29 +60,38 @@ func viewConfigs(run *result.Run) (views []*configView, more int) {
 				more++
 				continue
 			}
-			driver, _, _ := strings.Cut(c.Proxy, ":")
 			name := shorten(file.Name, maxName)
 			views = append(views, &configView{
 				Proxy: shorten(c.Proxy, maxName), Ink: inkOf(driverColour(c.Proxy)), Name: name, SHA256: shorten(file.SHA256, 64), Text: cutText(file.Original),
-				Rewrite: diffOf(name, file.Original, name+" (in the testbed)", file.Text), driver: driver,
+				Rewrite: diffOf(name, file.Original, name+" (in the testbed)", file.Text), driver: driverOf(c),
+				side: c.Side, sideless: strings.TrimPrefix(c.Proxy, c.Side+":"),
 			})
 		}
 	}
 	return views, more
 }
 
-// compareConfigs are the diffs from the first configuration of each driver to each of
+// compareConfigs are the diffs between the configurations that are compared: of a run
+// with two sides from base to head, of others from the first of each driver to each of
 // its others. Files of different drivers have nothing in common.
 func compareConfigs(views []*configView) []diffView {
 	var diffs []diffView
 	for i, v := range views {
-		first := slices.IndexFunc(views, func(o *configView) bool { return o.driver == v.driver })
-		if first == i {
+		from := slices.IndexFunc(views, v.comparedWith)
+		if from < 0 || from == i {
 			continue
 		}
-		diffs = append(diffs, diffOf(label(views[first]), views[first].Text, label(v), v.Text))
+		diffs = append(diffs, diffOf(label(views[from]), views[from].Text, label(v), v.Text))
 	}
 	return diffs
+}
+
+// comparedWith tells whether v is shown as a change of o.
+func (v *configView) comparedWith(o *configView) bool {
+	if v.side != "" {
+		return v.side == result.SideHead && o.side == result.SideBase && o.sideless == v.sideless && o.Name == v.Name
+	}
+	return o.driver == v.driver && o.side == ""
 }
 
 // label names a configuration in a diff.

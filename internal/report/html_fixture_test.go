@@ -61,7 +61,7 @@ func hostileFixture(t *testing.T) *result.Run {
 
 // pageFixtures are the runs of testdata, and those that pages alone are made of.
 func pageFixtures(t *testing.T) map[string]*result.Run {
-	runs := map[string]*result.Run{"hostile": hostileFixture(t), "empty": newFixture("empty", nil, nil), "configured": configuredFixture(t)}
+	runs := map[string]*result.Run{"hostile": hostileFixture(t), "empty": newFixture("empty", nil, nil), "configured": configuredFixture(t), "sides": sidedRun(t)}
 	for name := range fixtures {
 		runs[name] = load(t, name)
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"wsrig/internal/result"
 )
 
 // Rows that share a cell must come out as wide as their head, or figures stand under
@@ -57,6 +59,41 @@ func TestConfigurationsAreComparedWithinADriver(t *testing.T) {
 	}
 	if got := configs[0].Rewrite.Summary(); got != "1 line added, 1 removed" {
 		t.Errorf("the rewrite has %s, want the one line with the address", got)
+	}
+}
+
+// With two sides each configuration of head is compared with the same one of base, and with
+// no other.
+func TestConfigurationsOfBothSidesAreCompared(t *testing.T) {
+	run := configuredFixture(t)
+	var cells []result.Cell
+	for _, c := range run.Cells {
+		if c.Config == nil {
+			continue
+		}
+		for _, side := range []string{result.SideBase, result.SideHead} {
+			one := c
+			one.ID, one.Side, one.Proxy = side+":"+c.ID, side, side+":"+c.Proxy
+			if side == result.SideHead && c.Proxy == "haproxy:short" {
+				one.Config = slices.Clone(c.Config)
+				one.Config[0].Original = strings.Replace(c.Config[0].Original, "2s", "1s", 1)
+			}
+			cells = append(cells, one)
+		}
+	}
+	run.Cells = cells
+	configs, _ := viewConfigs(run)
+	var got []string
+	for _, d := range compareConfigs(configs) {
+		got = append(got, d.From+" -> "+d.To+": "+d.Summary())
+	}
+	want := []string{
+		"base:haproxy:short (short.cfg) -> head:haproxy:short (short.cfg): 1 line added, 1 removed",
+		"base:haproxy:long (long.cfg) -> head:haproxy:long (long.cfg): no difference",
+		"base:nginx:short (short.conf) -> head:nginx:short (short.conf): no difference",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
 	}
 }
 
@@ -145,6 +182,7 @@ func TestDrawingsKeepBelowTheLimit(t *testing.T) {
 func TestCellsHaveTheColourOfTheirProxy(t *testing.T) {
 	for name, want := range map[string]string{
 		"direct": "direct", "direct keepalive=none": "direct", "haproxy:x keepalive=a:b": "haproxy", "nginx:./my file.conf": "nginx", "envoy:x": "green",
+		"base:haproxy:x": "haproxy", "head:nginx:x keepalive=1s": "nginx", "base:direct": "direct",
 	} {
 		if got := inkOf(driverColour(name)); got != want {
 			t.Errorf("%s is drawn in %q, want %q", name, got, want)

@@ -60,8 +60,11 @@ func inkOf(c color.Color) string {
 }
 
 // driverColour is the colour of a proxy or of a cell, by the word before its colon, or
-// before its parameters where it has none.
+// before its parameters where it has none. Both sides of a comparison have one colour.
 func driverColour(proxy string) color.RGBA {
+	for _, side := range []string{result.SideBase, result.SideHead} {
+		proxy = strings.TrimPrefix(proxy, side+":")
+	}
 	driver, _, _ := strings.Cut(proxy, ":")
 	driver, _, _ = strings.Cut(driver, " ")
 	if c, ok := driverColours[driver]; ok {

@@ -173,7 +173,8 @@ func connectionFigures(run *result.Run) ([]*Figure, error) {
 	for _, l := range lines {
 		p := l.panel(endOf(lines))
 		p.Y.Label.Text = "clients connected"
-		p.Y.Min, p.Y.Max, p.Y.Tick.Marker = 0, max(1, float64(most)*1.1), roundTicks{}
+		p.Y.Max, p.Y.Tick.Marker = max(1, float64(most)*1.1), roundTicks{}
+		p.Y.Min = -p.Y.Max * min(0.15, 0.012*float64(len(nodes))) // room for lines at 0 that are set apart
 		for i, name := range nodes {
 			var points plotter.XYs
 			for _, iv := range l.trial.Intervals {

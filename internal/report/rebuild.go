@@ -12,8 +12,7 @@ import (
 	"wsrig/internal/result"
 )
 
-// WriteAll writes the default formats of run into dir: report.txt, report.md and the
-// plots.
+// WriteAll writes the default formats of run into dir.
 func WriteAll(run *result.Run, dir string) error {
 	_, err := WriteFormats(run, dir, DefaultFormats())
 	return err

@@ -95,6 +95,9 @@ func setting(run *result.Run) []string {
 		where = append(where, result.Format(float64(env.Memory), "bytes"))
 	}
 	lines := []string{what}
+	if base, head := env.Sides[result.SideBase], env.Sides[result.SideHead]; base != "" && head != "" {
+		lines = append(lines, fmt.Sprintf("Base is %s, head is %s. The verdict is that of their comparison.", base, head))
+	}
 	if len(where) > 0 {
 		lines = append(lines, "On: "+strings.Join(where, ", ")+".")
 	}

@@ -65,6 +65,7 @@ func TestReadRefusesHostileFiles(t *testing.T) {
 		{"NaN", [2]string{`"value": 0.3`, `"value": NaN, "x": 0.3`}, "invalid character 'N'"},
 		{"NaN as a text", [2]string{`"value": 0.3`, `"value": "NaN", "x": 0.3`}, "cannot unmarshal string"},
 		{"a number beyond all", [2]string{`"count": 4`, `"count": 99999999999999999999`}, "cannot unmarshal number"},
+		{"a chance above one", [2]string{`"alpha": 0.05`, `"alpha": 5`}, "alpha 5 is no level of significance"},
 		{"a time beyond all", [2]string{`"start_s": 0.5`, `"start_s": 1e300`}, "no times of a trial"},
 		{"fewer than no deliveries", [2]string{`"deliveries": 0`, `"deliveries": -1`}, "intervals[0]: a count is negative"},
 		{"fewer than none lost", [2]string{`"lost": 1`, `"lost": -1`}, "losses[0]: a count is negative"},

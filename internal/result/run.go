@@ -41,6 +41,8 @@ type Environment struct {
 	// Sides says, of a run that compares two trees, what each side is: "base" to
 	// "main (commit 1a2b3c4d5e6f)". nil for others.
 	Sides map[string]string `json:"sides,omitempty"`
+	// Alpha is the level of significance at which such a run compares them; 0 for others.
+	Alpha float64 `json:"alpha,omitempty"`
 	// SelfNoise was measured just before the run; nil where it could not be.
 	SelfNoise *SelfNoise `json:"self_noise,omitempty"`
 }

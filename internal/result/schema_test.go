@@ -179,6 +179,7 @@ func everyField(t testing.TB) *Run {
 	t.Helper()
 	p, fair := 0.5, true
 	run := sample(t)
+	run.Environment.Alpha = 0.05
 	c := &run.Cells[0]
 	c.Params = map[string]string{"a": "b"}
 	c.Declared = &Declared{IdleTimeout: 2}

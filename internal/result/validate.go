@@ -25,6 +25,9 @@ func (r *Run) validate() error {
 	if !slices.Contains([]string{Pass, Fail, Inconclusive, Error}, r.Verdict.Status) {
 		return fmt.Errorf("verdict: status %q is none of pass, fail, inconclusive, error", r.Verdict.Status)
 	}
+	if a := r.Environment.Alpha; a < 0 || a >= 1 {
+		return fmt.Errorf("environment: alpha %g is no level of significance", a)
+	}
 	cells := map[string]bool{"": true} // a check may be about the run as a whole
 	for i := range r.Cells {
 		c := &r.Cells[i]

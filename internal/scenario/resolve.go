@@ -105,6 +105,7 @@ func (f *File) resolve(o Options, abilities bool) (*Plan, Problems) {
 		plan.Checks = append(plan.Checks, check)
 	}
 	r.tellFaults(len(cells))
+	r.tellUnpaired(plan.Cells)
 	return plan, r.problems
 }
 

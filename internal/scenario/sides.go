@@ -50,3 +50,20 @@ func (r *resolution) sides(ref ProxyRef) ([]ProxyRef, error) {
 	}
 	return refs, nil
 }
+
+// tellUnpaired reports a comparison in which no cell of one side has one of the other.
+func (r *resolution) tellUnpaired(cells []CellPlan) {
+	if len(r.options.Trees) == 0 || len(r.problems) > 0 {
+		return
+	}
+	sides := map[string]string{} // by proxy
+	for _, c := range cells {
+		ref := c.Proxy
+		ref.Side = ""
+		if side, ok := sides[ref.String()]; ok && side != c.Proxy.Side {
+			return
+		}
+		sides[ref.String()] = c.Proxy.Side
+	}
+	r.flagProblem("--base", "no proxy is on both sides, so there is nothing to compare; name one that both have with --proxy, or compare the chat nodes too with --node")
+}

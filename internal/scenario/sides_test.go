@@ -39,7 +39,8 @@ func cellIDs(p *Plan) []string {
 }
 
 func TestEveryProxyIsACellOfEachSide(t *testing.T) {
-	both := map[string]string{"haproxy:short-tunnel": "x.cfg"}
+	both := map[string]string{"haproxy:short-tunnel": "x.cfg", "nginx:short-read": "x.conf"}
+	one := map[string]string{"nginx:short-read": "x.conf"}
 	none := map[string]string{}
 	for _, row := range []struct {
 		name       string
@@ -49,14 +50,17 @@ func TestEveryProxyIsACellOfEachSide(t *testing.T) {
 		want       []string
 		err        string
 	}{
-		{"direct is one control", nil, both, both, false, []string{"direct", "base:haproxy:short-tunnel", "head:haproxy:short-tunnel"}, ""},
-		{"direct too, where nodes differ", nil, both, both, true, []string{"base:direct", "head:direct", "base:haproxy:short-tunnel", "head:haproxy:short-tunnel"}, ""},
-		{"a new variant has no base", nil, none, both, false, []string{"direct", "head:haproxy:short-tunnel"}, ""},
-		{"unless it was asked for", []string{"haproxy:short-tunnel"}, none, both, false, nil, "base has no haproxy:short-tunnel"},
+		{"direct is one control", nil, both, both, false, []string{"direct", "base:haproxy:short-tunnel", "head:haproxy:short-tunnel", "base:nginx:short-read", "head:nginx:short-read"}, ""},
+		{"direct too, where nodes differ", nil, both, both, true, []string{"base:direct", "head:direct", "base:haproxy:short-tunnel", "head:haproxy:short-tunnel", "base:nginx:short-read", "head:nginx:short-read"}, ""},
+		{"a new variant has no base", nil, one, both, false, []string{"direct", "head:haproxy:short-tunnel", "base:nginx:short-read", "head:nginx:short-read"}, ""},
+		{"which leaves nothing to compare", nil, none, both, false, nil, "no proxy is on both sides, so there is nothing to compare"},
+		{"nor does direct alone", []string{"direct"}, both, both, false, nil, "no proxy is on both sides, so there is nothing to compare"},
+		{"direct alone, where nodes differ", []string{"direct"}, none, none, true, []string{"base:direct", "head:direct"}, ""},
+		{"unless it was asked for", []string{"haproxy:short-tunnel"}, one, both, false, nil, "base has no haproxy:short-tunnel"},
 		{"a variant in neither tree", nil, none, none, false, nil, "neither side has it: head has no haproxy:short-tunnel"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			plan, err := Load("x.yaml", []byte("name: x\nsummary: x\nproxies: [direct, haproxy:short-tunnel]\nsteps: [connect: {clients: 1}]\n"), Options{
+			plan, err := Load("x.yaml", []byte("name: x\nsummary: x\nproxies: [direct, haproxy:short-tunnel, nginx:short-read]\nsteps: [connect: {clients: 1}]\n"), Options{
 				Catalog: twoVariants{}, Proxies: row.proxies,
 				Trees: []Tree{treeOf(result.SideBase, row.nodes, row.base), treeOf(result.SideHead, row.nodes, row.head)},
 			})
