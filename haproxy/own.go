@@ -173,12 +173,17 @@ func (r *rewriting) insert(s *section, text string) {
 	r.edits = append(r.edits, conftext.Edit{Start: s.head.end, End: s.head.end, New: "\n" + text})
 }
 
-// listenAddr is where the testbed puts an address the file listens on.
+// listenAddr is where the testbed puts an address the file listens on. One where HAProxy
+// does not listen, such as a bind in a backend, which it ignores, stays as it is.
 func (r *rewriting) listenAddr(addr string) string {
-	if addr == r.ws.addr {
+	i := slices.Index(r.hops, addr)
+	switch {
+	case addr == r.ws.addr:
 		return r.in.Ports[portClients].Listen
+	case i < 0:
+		return addr
 	}
-	return r.in.Ports[hopName(slices.Index(r.hops, addr))].Inside()
+	return r.in.Ports[hopName(i)].Inside()
 }
 
 // serverAddr is where the testbed puts a server: a hop of the same file, a node, or
