@@ -32,7 +32,7 @@ func growthOf(run *result.Run) []*growth {
 		if err != nil || nodes < 1 || nodes > maxDrawn || !has || !(rate.Value > 0) || rate.Value > maxDrawn {
 			continue
 		}
-		id := growthID(c)
+		id := lineID(c, nodesParam)
 		at := slices.IndexFunc(all, func(g *growth) bool { return g.id == id })
 		if at < 0 {
 			at = len(all)
@@ -56,11 +56,12 @@ func growthOf(run *result.Run) []*growth {
 // maxDrawn is above any rate, and small enough for every axis.
 const maxDrawn = 1e9
 
-// growthID is a cell's proxy and its parameters, but for the nodes.
-func growthID(c *result.Cell) string {
+// lineID is the proxy of a cell and its parameters, but for the one that its line runs
+// over.
+func lineID(c *result.Cell, along string) string {
 	id := c.Proxy
 	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
-		if name != nodesParam {
+		if name != along {
 			id += " " + name + "=" + c.Params[name]
 		}
 	}

@@ -16,57 +16,20 @@ const noDifference = "~"
 // the facts that differ, and the figures that gate; with all, every fact and figure.
 // Lines keep to width characters where the figures allow it; 0 stands for DefaultWidth.
 func (c *Comparison) Text(w io.Writer, width int, all bool) error {
-	if width <= 0 {
-		width = DefaultWidth
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s, base against head\n", strings.ToUpper(c.Verdict.Status), printable(c.Scenario))
-	for _, reason := range c.Verdict.Reasons {
-		writeWrapped(&b, "  - "+printable(reason), "    ", width)
-	}
-	b.WriteString("\n")
-	for _, line := range c.setting() {
-		writeWrapped(&b, printable(line), "  ", width)
-	}
-	if _, err := io.WriteString(w, b.String()); err != nil {
-		return err
-	}
-	for _, t := range c.Tables(all) {
-		if _, err := io.WriteString(w, "\n"); err != nil {
-			return err
-		}
-		if err := t.writeText(w, width); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.document(all).text(w, width)
 }
 
 // Markdown writes the same as Text in GitHub Flavored Markdown.
-func (c *Comparison) Markdown(w io.Writer, all bool) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "## %s, base against head: %s\n\n", markdown(c.Scenario), strings.ToUpper(c.Verdict.Status))
-	for _, reason := range c.Verdict.Reasons {
-		fmt.Fprintf(&b, "- %s\n", markdown(reason))
+func (c *Comparison) Markdown(w io.Writer, all bool) error { return c.document(all).markdown(w) }
+
+func (c *Comparison) document(all bool) document {
+	const what = ", base against head"
+	status := strings.ToUpper(c.Verdict.Status)
+	return document{
+		title:   status + ": " + printable(c.Scenario) + what,
+		heading: markdown(c.Scenario) + what + ": " + status,
+		reasons: c.Verdict.Reasons, setting: c.setting(), tables: c.Tables(all),
 	}
-	if len(c.Verdict.Reasons) > 0 {
-		b.WriteString("\n")
-	}
-	for _, line := range c.setting() {
-		b.WriteString(markdown(line) + "\n")
-	}
-	if _, err := io.WriteString(w, b.String()); err != nil {
-		return err
-	}
-	for _, t := range c.Tables(all) {
-		if _, err := io.WriteString(w, "\n"); err != nil {
-			return err
-		}
-		if err := t.writeMarkdown(w); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // setting says what was compared and how.

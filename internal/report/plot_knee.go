@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"maps"
 	"math"
 	"slices"
 
@@ -41,7 +40,7 @@ func rateLines(run *result.Run) []*rateLine {
 		if _, ok := c.Metrics["rate.asked"]; !ok || c.Params[kneeParam] == "" {
 			continue
 		}
-		id := lineID(c)
+		id := lineID(c, kneeParam)
 		at := slices.IndexFunc(lines, func(l *rateLine) bool { return l.id == id })
 		if at < 0 {
 			at = len(lines)
@@ -56,17 +55,6 @@ func rateLines(run *result.Run) []*rateLine {
 		})
 	}
 	return lines
-}
-
-// lineID is the proxy of a cell and its other parameters.
-func lineID(c *result.Cell) string {
-	id := c.Proxy
-	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
-		if name != kneeParam {
-			id += " " + name + "=" + c.Params[name]
-		}
-	}
-	return id
 }
 
 // kneeFigures draw latency and throughput over the rate of publishing: where

@@ -14,57 +14,72 @@ import (
 // otherwise.
 const DefaultWidth = 140
 
+// document is what a report for people consists of, whatever it is about.
+type document struct {
+	title, heading string   // first line of the text, and of the Markdown
+	reasons        []string // of the verdict
+	setting        []string // a line each
+	tables         []Table
+}
+
 // Text writes run for people as plain text: the verdict with its reasons first,
 // then one table for each kind of measurement that has data. Lines keep to width
 // characters where the figures allow it; 0 stands for DefaultWidth.
-func Text(w io.Writer, run *result.Run, width int) error {
+func Text(w io.Writer, run *result.Run, width int) error { return documentOf(run).text(w, width) }
+
+// Markdown writes the same as Text in GitHub Flavored Markdown.
+func Markdown(w io.Writer, run *result.Run) error { return documentOf(run).markdown(w) }
+
+func documentOf(run *result.Run) document {
+	status := strings.ToUpper(run.Verdict.Status)
+	return document{
+		title:   status + ": " + printable(run.Scenario),
+		heading: markdown(run.Scenario) + ": " + status,
+		reasons: run.Verdict.Reasons, setting: setting(run), tables: Tables(run),
+	}
+}
+
+func (d document) text(w io.Writer, width int) error {
 	if width <= 0 {
 		width = DefaultWidth
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", strings.ToUpper(run.Verdict.Status), printable(run.Scenario))
-	for _, reason := range run.Verdict.Reasons {
+	b.WriteString(d.title + "\n")
+	for _, reason := range d.reasons {
 		writeWrapped(&b, "  - "+printable(reason), "    ", width)
 	}
 	b.WriteString("\n")
-	for _, line := range setting(run) {
+	for _, line := range d.setting {
 		writeWrapped(&b, printable(line), "  ", width)
 	}
-	if _, err := io.WriteString(w, b.String()); err != nil {
-		return err
-	}
-	for _, t := range Tables(run) {
-		if _, err := io.WriteString(w, "\n"); err != nil {
-			return err
-		}
-		if err := t.writeText(w, width); err != nil {
-			return err
-		}
-	}
-	return nil
+	return d.write(w, b.String(), func(t Table) error { return t.writeText(w, width) })
 }
 
-// Markdown writes the same as Text in GitHub Flavored Markdown.
-func Markdown(w io.Writer, run *result.Run) error {
+func (d document) markdown(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s: %s\n\n", markdown(run.Scenario), strings.ToUpper(run.Verdict.Status))
-	for _, reason := range run.Verdict.Reasons {
+	fmt.Fprintf(&b, "## %s\n\n", d.heading)
+	for _, reason := range d.reasons {
 		fmt.Fprintf(&b, "- %s\n", markdown(reason))
 	}
-	if len(run.Verdict.Reasons) > 0 {
+	if len(d.reasons) > 0 {
 		b.WriteString("\n")
 	}
-	for _, line := range setting(run) {
+	for _, line := range d.setting {
 		b.WriteString(markdown(line) + "\n")
 	}
-	if _, err := io.WriteString(w, b.String()); err != nil {
+	return d.write(w, b.String(), func(t Table) error { return t.writeMarkdown(w) })
+}
+
+// write writes what goes before the tables, and each of them behind a blank line.
+func (d document) write(w io.Writer, head string, table func(Table) error) error {
+	if _, err := io.WriteString(w, head); err != nil {
 		return err
 	}
-	for _, t := range Tables(run) {
+	for _, t := range d.tables {
 		if _, err := io.WriteString(w, "\n"); err != nil {
 			return err
 		}
-		if err := t.writeMarkdown(w); err != nil {
+		if err := table(t); err != nil {
 			return err
 		}
 	}
