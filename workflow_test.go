@@ -40,10 +40,7 @@ func TestWorkflowsNameWhatThereIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	binary := filepath.Join(t.TempDir(), "wsrig")
-	if out, err := exec.Command("go", "build", "-o", binary, "./cmd/wsrig").CombinedOutput(); err != nil {
-		t.Fatalf("build wsrig: %v\n%s", err, out)
-	}
+	binary := buildWsrig(t)
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
