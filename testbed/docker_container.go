@@ -163,11 +163,11 @@ func (c *container) tell(ctx context.Context, l *boxLife, s Signal) error {
 	api, id := c.runtime.docker.api, c.box.ID
 	var err error
 	switch {
-	case s == SigStop && c.turn(l, true):
+	case s == SigStop && c.flip(&l.paused, true):
 		if _, err = api.ContainerPause(ctx, id, client.ContainerPauseOptions{}); err != nil {
-			c.turn(l, false)
+			c.flip(&l.paused, false)
 		}
-	case s == SigCont && c.turn(l, false):
+	case s == SigCont && c.flip(&l.paused, false):
 		_, err = api.ContainerUnpause(ctx, id, client.ContainerUnpauseOptions{})
 	case s != SigStop && s != SigCont:
 		_, err = api.ContainerKill(ctx, id, client.ContainerKillOptions{Signal: string(s)})
@@ -175,13 +175,14 @@ func (c *container) tell(ctx context.Context, l *boxLife, s Signal) error {
 	return err
 }
 
-// turn notes whether a life is frozen and tells whether it was not so before.
-func (c *container) turn(l *boxLife, paused bool) bool {
+// flip sets a flag of the container, or of a life of it, and tells whether it was not so
+// before.
+func (c *container) flip(flag *bool, to bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	was := l.paused
-	l.paused = paused
-	return was != paused
+	was := *flag
+	*flag = to
+	return was != to
 }
 
 // Restart implements Instance.

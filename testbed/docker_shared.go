@@ -148,26 +148,16 @@ func (c *container) cable() *container {
 	return c
 }
 
-// plug notes whether a container is on the network and tells whether it was not so
-// before: units that share a network are disconnected one after the other, and their
-// cable is pulled once.
-func (c *container) plug(off bool) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	was := c.unplugged
-	c.unplugged = off
-	return was != off
-}
-
-// Disconnect takes the unit off the network, with all units that share it.
+// Disconnect takes the unit off the network, with all units that share it: they are
+// disconnected one after the other, and their cable is pulled once.
 func (c *container) Disconnect(ctx context.Context) error {
 	end := c.cable()
-	if !end.plug(true) {
+	if !end.flip(&end.unplugged, true) {
 		return nil
 	}
 	_, err := c.runtime.docker.api.NetworkDisconnect(ctx, c.runtime.network.ID, client.NetworkDisconnectOptions{Container: end.box.ID})
 	if err != nil {
-		end.plug(false)
+		end.flip(&end.unplugged, false)
 		return fmt.Errorf("%s: disconnect from the network: %w", c.unit.Name, err)
 	}
 	return nil
@@ -176,14 +166,14 @@ func (c *container) Disconnect(ctx context.Context) error {
 // Reconnect brings the unit back, with the address it had.
 func (c *container) Reconnect(ctx context.Context) error {
 	end := c.cable()
-	if !end.plug(false) {
+	if !end.flip(&end.unplugged, false) {
 		return nil
 	}
 	_, err := c.runtime.docker.api.NetworkConnect(ctx, c.runtime.network.ID, client.NetworkConnectOptions{
 		Container: end.box.ID, EndpointConfig: c.runtime.endpoint(end.addr),
 	})
 	if err != nil {
-		end.plug(true)
+		end.flip(&end.unplugged, true)
 		return fmt.Errorf("%s: connect to the network again: %w", c.unit.Name, err)
 	}
 	return nil

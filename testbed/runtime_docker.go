@@ -134,11 +134,8 @@ func (r *DockerRuntime) Start(ctx context.Context, u Unit) (Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u.StopSignal == "" {
-		u.StopSignal = SigTerm
-	}
-	if _, ok := signals[u.StopSignal]; !ok {
-		return nil, fmt.Errorf("%s: unknown stop signal %q", u.Name, u.StopSignal)
+	if err := u.setStopSignal(); err != nil {
+		return nil, err
 	}
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%s was not started: %w", u.Name, context.Cause(ctx))

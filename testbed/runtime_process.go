@@ -144,11 +144,8 @@ func (r *ProcessRuntime) Start(ctx context.Context, u Unit) (Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u.StopSignal == "" {
-		u.StopSignal = SigTerm
-	}
-	if _, ok := signals[u.StopSignal]; !ok {
-		return nil, fmt.Errorf("%s: unknown stop signal %q", u.Name, u.StopSignal)
+	if err := u.setStopSignal(); err != nil {
+		return nil, err
 	}
 	p, err := r.place(u, path)
 	if err != nil {

@@ -47,6 +47,17 @@ type Unit struct {
 	Limits     UnitLimits
 }
 
+// setStopSignal fills in the stop signal, which must be one there is.
+func (u *Unit) setStopSignal() error {
+	if u.StopSignal == "" {
+		u.StopSignal = SigTerm
+	}
+	if _, ok := signals[u.StopSignal]; !ok {
+		return fmt.Errorf("%s: unknown stop signal %q", u.Name, u.StopSignal)
+	}
+	return nil
+}
+
 // UnitLimits bound what a unit may use of the machine. A runtime that cannot keep a
 // limit refuses to start the unit.
 type UnitLimits struct {
